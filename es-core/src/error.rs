@@ -1,0 +1,402 @@
+//! What can go wrong, split by cause, and what a caller can do about each.
+
+use std::error::Error as StdError;
+
+use crate::event::EncodedEvent;
+use crate::id::InvalidId;
+use crate::stream::{ExpectedVersion, InvalidStreamId, StreamId, Version};
+
+/// Any error as a source, where the kind depends on the store.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Somebody else wrote to the stream first, or the expectation was wrong from the start.
+///
+/// # Example: what it says
+///
+/// ```
+/// use es_core::{Conflict, ExpectedVersion, StreamId, Version};
+///
+/// let conflict = Conflict {
+///     stream: StreamId::new("order", "7")?,
+///     expected: ExpectedVersion::Exact(Version(3)),
+///     actual: Version(4),
+/// };
+/// assert_eq!(conflict.to_string(), "stream `order-7` is at version 4, expected 3");
+/// # Ok::<(), es_core::InvalidStreamId>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stream `{stream}` is at version {actual}, expected {expected}")]
+pub struct Conflict {
+    /// The stream.
+    pub stream: StreamId,
+    /// What the writer expected.
+    pub expected: ExpectedVersion,
+    /// What was there when the conflict was noticed.
+    pub actual: Version,
+}
+
+/// What a store, or the layer above it, can fail with.
+///
+/// # Example: branch on what matters
+///
+/// ```
+/// # use es_core::{Conflict, Error, ExpectedVersion, StreamId, Version};
+/// fn advice(error: &Error) -> &'static str {
+///     match error {
+///         Error::Conflict(_) => "load again and decide again",
+///         error if error.is_transient() => "try again in a moment",
+///         _ => "a person has to look",
+///     }
+/// }
+///
+/// assert_eq!(advice(&Error::unavailable("connection refused")), "try again in a moment");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The stream is not as expected, and nothing was stored. Load again and decide again;
+    /// [`execute`](crate::EventStoreExt::execute) does so by itself.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The text cannot name a stream. Choose another id.
+    #[error(transparent)]
+    InvalidStream(#[from] InvalidStreamId),
+    /// A stored id does not parse as the type it should be.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidId),
+    /// The append itself is malformed, and nothing was stored. A mistake in the calling code.
+    #[error(transparent)]
+    InvalidAppend(#[from] InvalidAppend),
+    /// An event cannot be written so that it can be read again, and nothing was stored. A mistake in the event's type.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// A stored event cannot be read. Add the missing type, alias or upcaster; the event itself is untouched.
+    #[error("event {version} of stream `{stream}` cannot be read")]
+    Decode {
+        /// The stream of the event.
+        stream: StreamId,
+        /// The version of the event in its stream.
+        version: Version,
+        /// Why.
+        source: DecodeError,
+    },
+    /// The store could not be reached, or asked to come again, and nothing was stored. Try again after a while.
+    #[error("the store is not available at the moment")]
+    Unavailable {
+        /// What the store's driver said.
+        source: BoxError,
+    },
+    /// The connection broke while an append to `stream` was under way, and the store could not be asked what became of
+    /// it. It may have been stored. Repeat it with the same event ids, or look at the stream first.
+    #[error("it is not known whether the append to stream `{stream}` was stored")]
+    UnknownOutcome {
+        /// The stream of the append.
+        stream: StreamId,
+        /// What the store's driver said.
+        source: BoxError,
+    },
+    /// The store is not set up for this program: no such server, a refused password, a missing or newer schema. A person
+    /// has to act; the message says how.
+    #[error("{message}")]
+    Setup {
+        /// What is wrong, and what to do about it.
+        message: String,
+        /// What the store's driver said, if it was asked.
+        source: Option<BoxError>,
+    },
+    /// Any other failure of the store, for example a full disk.
+    #[error("the store failed")]
+    Store {
+        /// What the store's driver said.
+        source: BoxError,
+    },
+}
+
+impl Error {
+    /// A failure that will pass.
+    pub fn unavailable(source: impl Into<BoxError>) -> Self {
+        Self::Unavailable { source: source.into() }
+    }
+
+    /// A failure that a person has to look into.
+    pub fn store(source: impl Into<BoxError>) -> Self {
+        Self::Store { source: source.into() }
+    }
+
+    /// Something that must be set up before the store can be used.
+    pub fn setup(message: impl Into<String>) -> Self {
+        Self::Setup { message: message.into(), source: None }
+    }
+
+    /// Whether the stream was not as expected.
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+
+    /// Whether the same call may succeed in a moment, and is safe to repeat.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
+
+/// An append that no store accepts.
+///
+/// # Example: nothing to append
+///
+/// ```
+/// use es_core::{Append, Error, ExpectedVersion, InvalidAppend, StreamId};
+///
+/// let stream = StreamId::new("order", "7")?;
+/// let refused = Append::new(stream, ExpectedVersion::Any, vec![]).check().unwrap_err();
+/// assert_eq!(refused, InvalidAppend::Empty);
+/// # Ok::<(), es_core::InvalidStreamId>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidAppend {
+    /// It holds no events, so there is nothing whose storing could prove the expectation.
+    #[error("an append needs at least one event")]
+    Empty,
+    /// Two of its events have the same id.
+    #[error("event id {0} occurs twice in one append")]
+    RepeatedEventId(crate::EventId),
+    /// An event's type has no name, a name of over 200 bytes, or one with a NUL character.
+    #[error("{0:?} cannot be the name of an event type: 1 to 200 bytes without NUL are allowed")]
+    EventTypeName(String),
+    /// An event's schema version is 0, or more than a store can count.
+    #[error("{0} cannot be a schema version: they count from 1")]
+    SchemaVersion(u32),
+    /// An event's payload is not JSON.
+    #[error("the payload of event {index} of the append is not JSON: {message}")]
+    Payload {
+        /// Which event of the append, from 0.
+        index: usize,
+        /// What the parser said.
+        message: String,
+    },
+    /// The stream would grow past the highest version a store can count.
+    #[error("stream `{0}` would grow past the highest version")]
+    TooManyEvents(StreamId),
+}
+
+/// An event that serde cannot write, or cannot read back once written.
+///
+/// # Example: a float that JSON cannot hold is refused before it is stored
+///
+/// ```
+/// use es_core::{Error, Event, ExpectedVersion, Metadata, NewEvent};
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// #[event(category = "sensor")]
+/// enum SensorEvent { Measured { celsius: f64 } }
+///
+/// let refused = NewEvent::encode(&SensorEvent::Measured { celsius: f64::NAN }, &Metadata::default()).unwrap_err();
+/// assert_eq!(refused.event_type(), "sensor.measured");
+/// assert!(refused.to_string().contains("cannot be read back"));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error("event `{event_type}` {problem}")]
+pub struct EncodeError {
+    event_type: &'static str,
+    problem: &'static str,
+    source: BoxError,
+}
+
+impl EncodeError {
+    /// Keeps what serde said of an event of that type.
+    pub fn new(event_type: &'static str, source: serde_json::Error) -> Self {
+        Self { event_type, problem: "cannot be written as JSON", source: source.into() }
+    }
+
+    pub(crate) fn not_readable(event_type: &'static str, source: DecodeError) -> Self {
+        Self { event_type, problem: "can be written as JSON, but cannot be read back", source: source.into() }
+    }
+
+    /// The type of the event.
+    pub fn event_type(&self) -> &'static str {
+        self.event_type
+    }
+}
+
+/// A stored event that this code cannot read.
+///
+/// # Example: a type that nobody declared
+///
+/// ```
+/// use es_core::{DecodeErrorKind, EncodedEvent, Event};
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize, Debug)]
+/// #[event(category = "order")]
+/// enum OrderEvent { Placed }
+///
+/// let refused = OrderEvent::decode(EncodedEvent::new("order", "order.gifted", 1, "{}")).unwrap_err();
+/// assert!(matches!(refused.kind(), DecodeErrorKind::UnknownType));
+/// assert_eq!(refused.to_string(), "event type `order.gifted` of category `order` is not known here");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.sentence())]
+pub struct DecodeError {
+    category: String,
+    event_type: String,
+    schema_version: u32,
+    #[source]
+    kind: DecodeErrorKind,
+}
+
+/// Why a stored event cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeErrorKind {
+    /// No type of the set has that name. Add it, or an alias, or read with a set that has it.
+    #[error("unknown event type")]
+    UnknownType,
+    /// The shape is newer than this code, which happens while an older release runs beside a newer one.
+    #[error("unknown schema version, the newest known is {current}")]
+    UnknownSchemaVersion {
+        /// The newest version this code knows.
+        current: u32,
+    },
+    /// An upcaster refused the event.
+    #[error("the upcaster from schema version {from} refused: {source}")]
+    Upcast {
+        /// The version that was to be raised.
+        from: u32,
+        /// What the upcaster said.
+        source: BoxError,
+    },
+    /// The JSON does not fit the type.
+    #[error(transparent)]
+    Payload(serde_json::Error),
+}
+
+impl DecodeError {
+    /// Keeps what cannot be read, and why. The payload is not kept: it may hold what should not be logged.
+    pub fn new(stored: EncodedEvent<'_>, kind: DecodeErrorKind) -> Self {
+        Self {
+            category: stored.category.to_owned(),
+            event_type: stored.event_type.to_owned(),
+            schema_version: stored.schema_version,
+            kind,
+        }
+    }
+
+    /// Why.
+    pub fn kind(&self) -> &DecodeErrorKind {
+        &self.kind
+    }
+
+    /// The name the event was stored under.
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// The version of the shape it was stored in.
+    pub fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    fn sentence(&self) -> String {
+        let Self { category, event_type, schema_version, kind } = self;
+        match kind {
+            DecodeErrorKind::UnknownType => {
+                format!("event type `{event_type}` of category `{category}` is not known here")
+            }
+            DecodeErrorKind::UnknownSchemaVersion { current } => format!(
+                "event type `{event_type}` is stored in schema version {schema_version}, the newest known is {current}"
+            ),
+            DecodeErrorKind::Upcast { from, .. } => {
+                format!("event type `{event_type}` could not be raised from schema version {from}")
+            }
+            DecodeErrorKind::Payload(_) => {
+                format!(
+                    "the payload of event type `{event_type}`, schema version {schema_version}, does not fit it"
+                )
+            }
+        }
+    }
+}
+
+/// What a command can fail with. `R` is the rejection: the domain's own error type, as the handler returned it.
+///
+/// # Example: three causes, three answers
+///
+/// ```
+/// use es_core::ExecuteError;
+///
+/// fn status<R>(error: &ExecuteError<R>) -> u16 {
+///     match error {
+///         ExecuteError::Rejected(_) => 422,
+///         ExecuteError::Conflict(_) => 409,
+///         _ => 503,
+///     }
+/// }
+/// assert_eq!(status(&ExecuteError::Rejected("the account is closed")), 422);
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ExecuteError<R> {
+    /// The domain said no. Nothing was stored. Tell whoever sent the command.
+    Rejected(R),
+    /// The stream was not at the version the caller stated, or was contended for longer than the retry policy allows.
+    /// Nothing was stored.
+    Conflict(Conflict),
+    /// The store failed, or an event could not be read or written. See [`Error`] for what to do.
+    Store(Error),
+}
+
+impl<R> ExecuteError<R> {
+    /// Whether the domain said no.
+    pub const fn is_rejected(&self) -> bool {
+        matches!(self, Self::Rejected(_))
+    }
+
+    /// The domain's own error, if it said no.
+    pub const fn rejection(&self) -> Option<&R> {
+        match self {
+            Self::Rejected(rejection) => Some(rejection),
+            _ => None,
+        }
+    }
+
+    /// Whether the stream was not as expected.
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+
+    /// Whether the same command may succeed in a moment, and is safe to repeat.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::Conflict(_) | Self::Rejected(_) => false,
+        }
+    }
+}
+
+impl<R: std::fmt::Display> std::fmt::Display for ExecuteError<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Conflict(conflict) => conflict.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<R: StdError + 'static> StdError for ExecuteError<R> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Rejected(rejection) => rejection.source(),
+            Self::Conflict(_) => None,
+            Self::Store(error) => error.source(),
+        }
+    }
+}
+
+impl<R> From<Error> for ExecuteError<R> {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Conflict(conflict) => Self::Conflict(conflict),
+            error => Self::Store(error),
+        }
+    }
+}

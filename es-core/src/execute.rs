@@ -1,0 +1,381 @@
+//! The write side in one page: load, decide, append, and again after a conflict.
+
+use std::future::{Future, IntoFuture};
+
+use uuid::Uuid;
+
+use crate::aggregate::{Aggregate, stream_of};
+use crate::command::{Command, Context, Handle, HandleWith};
+use crate::error::{Conflict, Error, ExecuteError};
+use crate::event::IntoEvents;
+use crate::load::Load;
+use crate::metadata::{CausationId, CorrelationId, Metadata, TraceContext};
+use crate::recorded::{Append, Appended, NewEvent, Recorded};
+use crate::retry::Retry;
+use crate::store::{BoxFuture, EventStore};
+use crate::stream::{ExpectedVersion, StreamId, Version};
+use crate::timestamp::Timestamp;
+
+/// A command on its way. Await it; everything else is optional.
+///
+/// # Example: options ride on the same call
+///
+/// ```
+/// # use es_core::{Aggregate, Command, Context, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "account")]
+/// # enum AccountEvent { Deposited { amount: u64 } }
+/// # #[derive(Aggregate, Default)]
+/// # #[aggregate(id = String, event = AccountEvent, apply = Account::apply)]
+/// # struct Account { balance: u64 }
+/// # impl Account {
+/// #     fn apply(&mut self, event: AccountEvent) { let AccountEvent::Deposited { amount } = event; self.balance += amount; }
+/// #     fn decide(&self, command: Deposit, _: &Context) -> Result<AccountEvent, std::convert::Infallible> {
+/// #         Ok(AccountEvent::Deposited { amount: command.amount })
+/// #     }
+/// # }
+/// # #[derive(Clone, Command)]
+/// # #[command(aggregate = Account, handle = Account::decide, error = std::convert::Infallible)]
+/// # struct Deposit { id: String, amount: u64 }
+/// use es_core::{CorrelationId, EventStoreExt, ExpectedVersion};
+/// use es_memory::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::new();
+/// let request = CorrelationId::new();
+/// let outcome = store
+///     .execute(Deposit { id: "ada".into(), amount: 5 })
+///     .expect(ExpectedVersion::NoStream)
+///     .correlation(request)
+///     .actor("ada")
+///     .await?;
+/// assert_eq!(outcome.version.0, 1);
+/// assert_eq!(outcome.state.balance, 5);
+/// assert_eq!(outcome.events[0].metadata.correlation_id, Some(request));
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a command does nothing until it is awaited"]
+#[derive(Debug)]
+pub struct Execute<'a, S, C, D = Pure> {
+    store: &'a S,
+    command: C,
+    decider: D,
+    metadata: Metadata,
+    expected: ExpectedVersion,
+    retry: Retry,
+    now: Option<Timestamp>,
+}
+
+/// What became of a command.
+///
+/// # Example: nothing to do is a success too
+///
+/// ```
+/// # use es_core::{Aggregate, Command, Context, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "door")]
+/// # enum DoorEvent { Closed }
+/// # #[derive(Aggregate, Default)]
+/// # #[aggregate(id = u32, event = DoorEvent, apply = Door::apply)]
+/// # struct Door { open: bool }
+/// # impl Door {
+/// #     fn apply(&mut self, _: DoorEvent) { self.open = false }
+/// #     fn close(&self, _: Close, _: &Context) -> Result<Option<DoorEvent>, std::convert::Infallible> {
+/// #         Ok(self.open.then_some(DoorEvent::Closed))
+/// #     }
+/// # }
+/// # #[derive(Clone, Command)]
+/// # #[command(aggregate = Door, handle = Door::close, error = std::convert::Infallible)]
+/// # struct Close { id: u32 }
+/// use es_core::{EventStoreExt, Version};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let outcome = es_memory::MemoryStore::new().execute(Close { id: 7 }).await?;
+/// assert!(outcome.events.is_empty());
+/// assert_eq!(outcome.version, Version::NONE);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome<A: Aggregate> {
+    /// The aggregate's stream.
+    pub stream: StreamId,
+    /// The aggregate's version now.
+    pub version: Version,
+    /// What happened, in order, as it was stored. Empty when the command changed nothing.
+    pub events: Vec<Recorded<A::Event>>,
+    /// The aggregate's state now, exactly as a load would find it.
+    pub state: A,
+    /// How many tries it took: 1 unless there were conflicts or passing failures.
+    pub attempts: u32,
+}
+
+impl<'a, S, C, D> Execute<'a, S, C, D> {
+    pub(crate) fn new(store: &'a S, command: C, decider: D) -> Self {
+        Self {
+            store,
+            command,
+            decider,
+            metadata: Metadata::default(),
+            expected: ExpectedVersion::Any,
+            retry: Retry::default(),
+            now: None,
+        }
+    }
+
+    /// Refuses the command unless the stream is as expected, before it is decided and again when its events are appended.
+    /// Such a conflict is not retried: the caller has decided by what it saw. The default is
+    /// [`Any`](ExpectedVersion::Any).
+    pub fn expect(self, expected: impl Into<ExpectedVersion>) -> Self {
+        Self { expected: expected.into(), ..self }
+    }
+
+    /// Makes the events part of a conversation. By default the command begins one.
+    pub fn correlation(self, id: impl Into<CorrelationId>) -> Self {
+        self.map_metadata(|metadata| metadata.with_correlation(id))
+    }
+
+    /// Names the message that caused the command. By default the command itself counts as the cause of its events.
+    pub fn causation(self, id: impl Into<CausationId>) -> Self {
+        self.map_metadata(|metadata| metadata.with_causation(id))
+    }
+
+    /// Says that an event caused the command: the conversation goes on, the event is the cause, and the trace goes along.
+    pub fn caused_by<E>(self, event: &Recorded<E>) -> Self {
+        self.map_metadata(|metadata| Metadata {
+            correlation_id: event.metadata.correlation_id.or(Some(CorrelationId(event.id.0))),
+            causation_id: Some(event.id.into()),
+            trace: metadata.trace.or_else(|| event.metadata.trace.clone()),
+            ..metadata
+        })
+    }
+
+    /// Says who is behind the command.
+    pub fn actor(self, actor: impl Into<String>) -> Self {
+        self.map_metadata(|metadata| metadata.with_actor(actor))
+    }
+
+    /// Says which system or channel the command came in by.
+    pub fn source(self, source: impl Into<String>) -> Self {
+        self.map_metadata(|metadata| metadata.with_source(source))
+    }
+
+    /// Puts the events into a distributed trace.
+    pub fn trace(self, trace: TraceContext) -> Self {
+        self.map_metadata(|metadata| metadata.with_trace(trace))
+    }
+
+    /// Adds a header to the events.
+    pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.map_metadata(|metadata| metadata.with_header(name, value))
+    }
+
+    /// Sets all metadata at once, in place of what was set before.
+    pub fn metadata(self, metadata: Metadata) -> Self {
+        Self { metadata, ..self }
+    }
+
+    /// How often to try. The default is [`Retry::default`].
+    pub fn retry(self, retry: Retry) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// The time that the decision sees. The default is the system clock's.
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { now: Some(now), ..self }
+    }
+
+    fn map_metadata(self, change: impl FnOnce(Metadata) -> Metadata) -> Self {
+        Self { metadata: change(self.metadata), ..self }
+    }
+}
+
+impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
+    async fn run(mut self) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
+        let stream = stream_of::<C::Aggregate>(self.command.aggregate_id())?;
+        self.complete_metadata();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.attempt(&stream).await {
+                Ok(outcome) => return Ok(Outcome { attempts, ..outcome }),
+                Err(error) if self.is_worth_retrying(&error) && self.retry.allows_after(attempts) => {
+                    self.retry.wait(attempts).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A command that nobody claims begins a conversation, and is itself the cause of its events.
+    fn complete_metadata(&mut self) {
+        let command = Uuid::now_v7();
+        self.metadata.correlation_id.get_or_insert(CorrelationId(command));
+        self.metadata.causation_id.get_or_insert(CausationId(command));
+    }
+
+    fn is_worth_retrying<R>(&self, error: &ExecuteError<R>) -> bool {
+        match error {
+            ExecuteError::Conflict(_) => {
+                matches!(self.expected, ExpectedVersion::Any | ExpectedVersion::Exists)
+            }
+            error => error.is_transient(),
+        }
+    }
+
+    async fn attempt(&self, stream: &StreamId) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
+        let snapshots = C::Aggregate::snapshots();
+        let mut load = Load::<C::Aggregate>::run(self.store, stream.clone(), &snapshots).await?;
+        self.check_expectation(stream, load.loaded.version)?;
+        let events = self.decide(&load.loaded.state, stream, load.loaded.version).await?;
+        let recorded = self.store_events(&mut load, events).await?;
+        if !recorded.is_empty() {
+            if let Some(snapshot) = load.due_snapshot(&snapshots) {
+                self.store.offer_snapshot(snapshot);
+            }
+        }
+        let loaded = load.loaded;
+        Ok(Outcome {
+            stream: loaded.stream,
+            version: loaded.version,
+            events: recorded,
+            state: loaded.state,
+            attempts: 1,
+        })
+    }
+
+    fn check_expectation(&self, stream: &StreamId, actual: Version) -> Result<(), Error> {
+        if self.expected.allows(actual) {
+            return Ok(());
+        }
+        Err(Conflict { stream: stream.clone(), expected: self.expected, actual }.into())
+    }
+
+    async fn decide(
+        &self,
+        state: &C::Aggregate,
+        stream: &StreamId,
+        version: Version,
+    ) -> Result<Vec<<C::Aggregate as Aggregate>::Event>, ExecuteError<D::Error>> {
+        let now = self.now.unwrap_or_else(Timestamp::now);
+        let context = Context::new(stream.clone(), version, now, self.metadata.clone());
+        self.decider.decide(state, self.command.clone(), &context).await.map_err(ExecuteError::Rejected)
+    }
+
+    /// Appends the events, and has the loaded state take them in as a later load will: from their stored form.
+    async fn store_events(
+        &self,
+        load: &mut Load<C::Aggregate>,
+        events: Vec<<C::Aggregate as Aggregate>::Event>,
+    ) -> Result<Vec<Recorded<<C::Aggregate as Aggregate>::Event>>, Error> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let loaded = &mut load.loaded;
+        let mut new_events = Vec::with_capacity(events.len());
+        let mut reread = Vec::with_capacity(events.len());
+        let mut ids = Vec::with_capacity(events.len());
+        for event in &events {
+            let (new, event) = NewEvent::encode_and_reread(event, &self.metadata)?;
+            ids.push(new.id);
+            new_events.push(new);
+            reread.push(event);
+        }
+        let expected = ExpectedVersion::Exact(loaded.version);
+        let append = Append::new(loaded.stream.clone(), expected, new_events);
+        let Appended { recorded_at, version } = self.store.append(append).await?;
+        let recorded = (loaded.version.0 + 1..)
+            .zip(ids)
+            .zip(events)
+            .map(|((version, id), event)| Recorded {
+                id,
+                stream: loaded.stream.clone(),
+                version: Version(version),
+                position: None,
+                recorded_at,
+                metadata: self.metadata.clone(),
+                event,
+            })
+            .collect();
+        reread.into_iter().for_each(|event| loaded.state.apply(event));
+        loaded.version = version;
+        Ok(recorded)
+    }
+}
+
+impl<'a, S: EventStore, C: Command, D: Decide<C> + 'a> IntoFuture for Execute<'a, S, C, D> {
+    type Output = Result<Outcome<C::Aggregate>, ExecuteError<D::Error>>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+/// How a command is decided: by [`Handle`] or by [`HandleWith`]. Sealed.
+pub trait Decide<C: Command>: Send + Sync + sealed::Sealed {
+    /// The domain's own reason to say no.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    #[doc(hidden)]
+    fn decide(
+        &self,
+        state: &C::Aggregate,
+        command: C,
+        context: &Context,
+    ) -> impl Future<Output = Result<Vec<<C::Aggregate as Aggregate>::Event>, Self::Error>> + Send;
+}
+
+/// Decides by [`Handle`].
+#[derive(Clone, Copy, Debug)]
+pub struct Pure;
+
+/// Decides by [`HandleWith`], with these services.
+#[derive(Clone, Copy, Debug)]
+pub struct With<'s, V>(pub(crate) &'s V);
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Pure {}
+    impl<V> Sealed for super::With<'_, V> {}
+}
+
+impl<C: Command> Decide<C> for Pure
+where
+    C::Aggregate: Handle<C>,
+{
+    type Error = <C::Aggregate as Handle<C>>::Error;
+
+    async fn decide(
+        &self,
+        state: &C::Aggregate,
+        command: C,
+        context: &Context,
+    ) -> Result<Vec<<C::Aggregate as Aggregate>::Event>, Self::Error> {
+        let mut events = Vec::new();
+        state.handle(command, context)?.append_to(&mut events);
+        Ok(events)
+    }
+}
+
+impl<C: Command, V: Sync> Decide<C> for With<'_, V>
+where
+    C::Aggregate: HandleWith<C, V>,
+{
+    type Error = <C::Aggregate as HandleWith<C, V>>::Error;
+
+    async fn decide(
+        &self,
+        state: &C::Aggregate,
+        command: C,
+        context: &Context,
+    ) -> Result<Vec<<C::Aggregate as Aggregate>::Event>, Self::Error> {
+        let mut events = Vec::new();
+        state.handle_with(command, context, self.0).await?.append_to(&mut events);
+        Ok(events)
+    }
+}

@@ -1,0 +1,278 @@
+//! Events on their way into a store, and as they come out of it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::error::{EncodeError, Error, InvalidAppend};
+use crate::event::{EncodedEvent, Event};
+use crate::metadata::{EventId, Metadata};
+use crate::stream::{ExpectedVersion, StreamId, Version};
+use crate::timestamp::Timestamp;
+
+/// A place in the log of all events. 0 stands before the first event; places are given in order, with gaps.
+///
+/// # Example: start at the beginning
+///
+/// ```
+/// use es_core::Position;
+/// assert!(Position::START < Position(1));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// Before the first event.
+    pub const START: Self = Self(0);
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The longest name of an event type, in bytes.
+pub const MAX_EVENT_TYPE_BYTES: usize = 200;
+
+/// An event that is to be stored.
+///
+/// # Example: encode a typed event
+///
+/// ```
+/// use es_core::{Event, Metadata, NewEvent};
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// #[event(category = "account")]
+/// enum AccountEvent { Deposited { amount: u64 } }
+///
+/// let new = NewEvent::encode(&AccountEvent::Deposited { amount: 5 }, &Metadata::default())?;
+/// assert_eq!(new.event_type, "account.deposited");
+/// assert_eq!(new.payload, r#"{"amount":5}"#);
+/// # Ok::<(), es_core::EncodeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewEvent {
+    /// Names the event in the whole world. A repeat with the same id is recognised as a repeat.
+    pub id: EventId,
+    /// The name of its type.
+    pub event_type: Cow<'static, str>,
+    /// The version of its shape.
+    pub schema_version: u32,
+    /// Its content, as JSON text.
+    pub payload: String,
+    /// What surrounds it.
+    pub metadata: Metadata,
+}
+
+impl NewEvent {
+    /// Puts raw parts together under a fresh id, for tools that move events between stores.
+    pub fn new(
+        event_type: impl Into<Cow<'static, str>>,
+        schema_version: u32,
+        payload: impl Into<String>,
+    ) -> Self {
+        Self {
+            id: EventId::new(),
+            event_type: event_type.into(),
+            schema_version,
+            payload: payload.into(),
+            metadata: Metadata::default(),
+        }
+    }
+
+    /// Encodes a typed event under a fresh id.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the event cannot be written, or could not be read back: such an event would make its stream
+    /// unreadable for ever, so it is refused here, before it is stored.
+    pub fn encode<E: Event>(event: &E, metadata: &Metadata) -> Result<Self, EncodeError> {
+        Self::encode_and_reread(event, metadata).map(|(new, _)| new)
+    }
+
+    /// Encodes a typed event, and gives it back as a later reader will see it.
+    pub(crate) fn encode_and_reread<E: Event>(
+        event: &E,
+        metadata: &Metadata,
+    ) -> Result<(Self, E), EncodeError> {
+        let event_type = event.event_type();
+        let payload = event.encode()?;
+        let stored = EncodedEvent::new(
+            event_type.category(),
+            event_type.name(),
+            event_type.schema_version(),
+            &payload,
+        );
+        let reread =
+            E::decode(stored).map_err(|source| EncodeError::not_readable(event_type.name(), source))?;
+        let new = Self {
+            id: EventId::new(),
+            event_type: Cow::Borrowed(event_type.name()),
+            schema_version: event_type.schema_version(),
+            payload,
+            metadata: metadata.clone(),
+        };
+        Ok((new, reread))
+    }
+
+    fn check(&self, index: usize) -> Result<(), InvalidAppend> {
+        let name = &self.event_type;
+        if name.is_empty() || name.len() > MAX_EVENT_TYPE_BYTES || name.contains('\0') {
+            return Err(InvalidAppend::EventTypeName(name.chars().take(MAX_EVENT_TYPE_BYTES).collect()));
+        }
+        if self.schema_version == 0 || i32::try_from(self.schema_version).is_err() {
+            return Err(InvalidAppend::SchemaVersion(self.schema_version));
+        }
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.payload)
+            .map(drop)
+            .map_err(|error| InvalidAppend::Payload { index, message: error.to_string() })
+    }
+}
+
+/// A request to put events behind a stream: all of them or none.
+///
+/// # Example: raw events, as a migration tool has them
+///
+/// ```
+/// use es_core::{Append, ExpectedVersion, NewEvent, StreamId};
+///
+/// let append = Append::new(
+///     StreamId::new("account", "7")?,
+///     ExpectedVersion::NoStream,
+///     vec![NewEvent::new("account.opened", 1, r#"{"owner":"Ada"}"#)],
+/// );
+/// assert!(append.check().is_ok());
+/// # Ok::<(), es_core::InvalidStreamId>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Append {
+    /// Where the events go.
+    pub stream: StreamId,
+    /// What must be true of the stream.
+    pub expected: ExpectedVersion,
+    /// The events, in order.
+    pub events: Vec<NewEvent>,
+}
+
+impl Append {
+    /// Puts the parts together.
+    pub fn new(stream: StreamId, expected: ExpectedVersion, events: Vec<NewEvent>) -> Self {
+        Self { stream, expected, events }
+    }
+
+    /// Whether any store could accept the append. Every store calls it first.
+    ///
+    /// # Errors
+    /// [`InvalidAppend`], saying what is malformed.
+    pub fn check(&self) -> Result<(), InvalidAppend> {
+        if self.events.is_empty() {
+            return Err(InvalidAppend::Empty);
+        }
+        self.events.iter().enumerate().try_for_each(|(index, event)| event.check(index))?;
+        self.check_ids()
+    }
+
+    fn check_ids(&self) -> Result<(), InvalidAppend> {
+        if self.events.len() == 1 {
+            return Ok(());
+        }
+        let mut ids: Vec<EventId> = self.events.iter().map(|event| event.id).collect();
+        ids.sort_unstable();
+        match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(InvalidAppend::RepeatedEventId(pair[0])),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What became of a successful append.
+///
+/// # Example: three events behind version 4
+///
+/// ```
+/// use es_core::{Appended, Timestamp, Version};
+///
+/// let appended = Appended::new(Version(7), Timestamp::UNIX_EPOCH);
+/// assert_eq!(appended.version, Version(7));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Appended {
+    /// The stream's version now, which is that of the last event of the append.
+    pub version: Version,
+    /// When the store recorded the events, by the store's clock.
+    pub recorded_at: Timestamp,
+}
+
+impl Appended {
+    /// Puts the parts together. For stores.
+    pub const fn new(version: Version, recorded_at: Timestamp) -> Self {
+        Self { version, recorded_at }
+    }
+}
+
+/// A stored event as a store hands it to a reader, not yet decoded.
+#[derive(Clone, Debug)]
+pub struct RawEvent<'a> {
+    /// Names the event in the whole world.
+    pub id: EventId,
+    /// Its stream.
+    pub stream: StreamId,
+    /// Its version in the stream, from 1 without gaps.
+    pub version: Version,
+    /// Its place in the log. Always there when it was read from the log.
+    pub position: Option<Position>,
+    /// The name its type was stored under.
+    pub event_type: &'a str,
+    /// The version of the shape it was stored in.
+    pub schema_version: u32,
+    /// Its content, as JSON text.
+    pub payload: &'a str,
+    /// What surrounds it.
+    pub metadata: Metadata,
+    /// When the store recorded it, by the store's clock.
+    pub recorded_at: Timestamp,
+}
+
+impl RawEvent<'_> {
+    /// Decodes the content.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] with stream and version.
+    pub fn decode<E: Event>(self) -> Result<Recorded<E>, Error> {
+        let stored =
+            EncodedEvent::new(self.stream.category(), self.event_type, self.schema_version, self.payload);
+        match E::decode(stored) {
+            Ok(event) => Ok(Recorded {
+                id: self.id,
+                version: self.version,
+                position: self.position,
+                recorded_at: self.recorded_at,
+                metadata: self.metadata,
+                stream: self.stream,
+                event,
+            }),
+            Err(source) => Err(Error::Decode { stream: self.stream, version: self.version, source }),
+        }
+    }
+}
+
+/// A stored event with everything that is known about it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Recorded<E> {
+    /// Names the event in the whole world.
+    pub id: EventId,
+    /// Its stream.
+    pub stream: StreamId,
+    /// Its version in the stream, from 1 without gaps.
+    pub version: Version,
+    /// Its place in the log. Always there when it was read from the log, never when it was read from its stream: a
+    /// stream shows every committed event at once, also one that has no place yet.
+    pub position: Option<Position>,
+    /// When the store recorded it, by the store's clock.
+    pub recorded_at: Timestamp,
+    /// What surrounds it.
+    pub metadata: Metadata,
+    /// The event itself.
+    pub event: E,
+}

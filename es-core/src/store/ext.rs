@@ -1,0 +1,211 @@
+//! What a caller enjoys, on every store.
+
+use std::future::Future;
+
+use crate::aggregate::{Aggregate, Loaded, stream_of};
+use crate::command::{Command, Handle, HandleWith};
+use crate::error::Error;
+use crate::event::{Event, IntoEvents};
+use crate::execute::{Execute, Pure, With};
+use crate::load::Load;
+use crate::metadata::Metadata;
+use crate::read::{LogEvents, StreamEvents};
+use crate::recorded::{Append, Appended, NewEvent, Position};
+use crate::store::{EventStore, ReadStream};
+use crate::stream::{ExpectedVersion, StreamId, Version};
+use crate::timestamp::Timestamp;
+
+/// What a caller enjoys, on every store: commands, loads, typed reads. The trait to import.
+///
+/// # Example: execute, load, look back
+///
+/// ```
+/// # use es_core::{Aggregate, Command, Context, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+/// # #[event(category = "account")]
+/// # enum AccountEvent { Deposited { amount: u64 } }
+/// # #[derive(Aggregate, Default)]
+/// # #[aggregate(id = String, event = AccountEvent, apply = Account::apply)]
+/// # struct Account { balance: u64 }
+/// # impl Account {
+/// #     fn apply(&mut self, event: AccountEvent) { let AccountEvent::Deposited { amount } = event; self.balance += amount; }
+/// #     fn decide(&self, command: Deposit, _: &Context) -> Result<AccountEvent, std::convert::Infallible> {
+/// #         Ok(AccountEvent::Deposited { amount: command.amount })
+/// #     }
+/// # }
+/// # #[derive(Clone, Command)]
+/// # #[command(aggregate = Account, handle = Account::decide, error = std::convert::Infallible)]
+/// # struct Deposit { id: String, amount: u64 }
+/// use es_core::{EventStoreExt, Version};
+/// use es_memory::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::new();
+/// let ada = "ada".to_owned();
+/// store.execute(Deposit { id: ada.clone(), amount: 5 }).await?;
+/// store.execute(Deposit { id: ada.clone(), amount: 7 }).await?;
+///
+/// assert_eq!(store.load::<Account>(&ada).await?.balance, 12);
+/// assert_eq!(store.load_at_version::<Account>(&ada, Version(1)).await?.balance, 5);
+/// assert_eq!(store.events::<Account>(&ada)?.collect().await?.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+pub trait EventStoreExt: EventStore + Sized {
+    /// Has the command decided on the aggregate it is for, and its events stored. Await the result, or add options first.
+    ///
+    /// # Errors
+    /// [`ExecuteError`](crate::ExecuteError): the domain's refusal as it is, a conflict, or a failure of the store.
+    fn execute<C>(&self, command: C) -> Execute<'_, Self, C, Pure>
+    where
+        C: Command,
+        C::Aggregate: Handle<C>,
+    {
+        Execute::new(self, command, Pure)
+    }
+
+    /// Like [`execute`](Self::execute), for a decision that needs services.
+    ///
+    /// # Errors
+    /// As for [`execute`](Self::execute).
+    fn execute_with<'a, C, V>(&'a self, command: C, services: &'a V) -> Execute<'a, Self, C, With<'a, V>>
+    where
+        C: Command,
+        C::Aggregate: HandleWith<C, V>,
+    {
+        Execute::new(self, command, With(services))
+    }
+
+    /// The aggregate as it is now. One that nothing ever happened to is the default at [`Version::NONE`].
+    ///
+    /// # Errors
+    /// [`Error::Decode`] for an event that cannot be read, [`Error::InvalidStream`] for an id that cannot name a stream, and
+    /// the store's own failures.
+    fn load<A: Aggregate>(&self, id: &A::Id) -> impl Future<Output = Result<Loaded<A>, Error>> + Send {
+        let stream = stream_of::<A>(id);
+        async move { Ok(Load::run(self, stream?, &A::snapshots()).await?.loaded) }
+    }
+
+    /// The aggregate as it was when it had `version` events, or as it is now if it has fewer.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    fn load_at_version<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        version: Version,
+    ) -> impl Future<Output = Result<Loaded<A>, Error>> + Send {
+        let stream = stream_of::<A>(id);
+        async move { replay_while(self, stream?, |recorded| recorded.version <= version).await }
+    }
+
+    /// The aggregate as it was at `time`, by the store's clock: with all events recorded then or before.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    fn load_at_time<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        time: Timestamp,
+    ) -> impl Future<Output = Result<Loaded<A>, Error>> + Send {
+        let stream = stream_of::<A>(id);
+        async move { replay_while(self, stream?, |recorded| recorded.recorded_at <= time).await }
+    }
+
+    /// Puts events behind the aggregate's stream, without a decision.
+    ///
+    /// # Errors
+    /// As for [`EventStore::append`], and [`Error::Encode`] for an event that could not be read back.
+    fn append_events<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        expected: impl Into<ExpectedVersion>,
+        events: impl IntoEvents<A::Event>,
+    ) -> impl Future<Output = Result<Appended, Error>> + Send {
+        let append = encode::<A>(id, expected.into(), events, &Metadata::default());
+        async move { self.append(append?).await }
+    }
+
+    /// Like [`append_events`](Self::append_events), with metadata.
+    ///
+    /// # Errors
+    /// As for [`append_events`](Self::append_events).
+    fn append_events_with<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        expected: impl Into<ExpectedVersion>,
+        events: impl IntoEvents<A::Event>,
+        metadata: &Metadata,
+    ) -> impl Future<Output = Result<Appended, Error>> + Send {
+        let append = encode::<A>(id, expected.into(), events, metadata);
+        async move { self.append(append?).await }
+    }
+
+    /// The aggregate's events, from the first on.
+    ///
+    /// # Errors
+    /// [`Error::InvalidStream`] for an id that cannot name a stream.
+    fn events<A: Aggregate>(&self, id: &A::Id) -> Result<StreamEvents<'_, Self, A::Event>, Error> {
+        Ok(self.stream_events(stream_of::<A>(id)?))
+    }
+
+    /// The events of any stream, from the first on.
+    fn stream_events<E: Event>(&self, stream: StreamId) -> StreamEvents<'_, Self, E> {
+        StreamEvents::new(self, ReadStream::forwards(stream))
+    }
+
+    /// The events of the log behind a position, of the categories that `E` knows, up to where the log ends.
+    fn log<E: Event>(&self, after: Position) -> LogEvents<'_, Self, E> {
+        LogEvents::new(self, after)
+    }
+
+    /// Takes a snapshot of the aggregate now, whatever its policy says of the time. Nothing happens if it takes none, or if
+    /// there are no events.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    fn take_snapshot<A: Aggregate>(&self, id: &A::Id) -> impl Future<Output = Result<(), Error>> + Send {
+        let stream = stream_of::<A>(id);
+        async move {
+            let snapshots = A::snapshots();
+            let load = Load::<A>::run(self, stream?, &snapshots).await?;
+            match load.snapshot(&snapshots) {
+                Some(snapshot) if load.loaded.exists() => self.save_snapshot(snapshot).await,
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+impl<S: EventStore> EventStoreExt for S {}
+
+fn encode<A: Aggregate>(
+    id: &A::Id,
+    expected: ExpectedVersion,
+    events: impl IntoEvents<A::Event>,
+    metadata: &Metadata,
+) -> Result<Append, Error> {
+    let mut typed = Vec::new();
+    events.append_to(&mut typed);
+    let encoded = typed.iter().map(|event| NewEvent::encode(event, metadata)).collect::<Result<_, _>>()?;
+    Ok(Append::new(stream_of::<A>(id)?, expected, encoded))
+}
+
+/// Replays the stream from its first event while `wanted` holds, without any snapshot: those may lie behind that point.
+async fn replay_while<S: EventStore, A: Aggregate>(
+    store: &S,
+    stream: StreamId,
+    wanted: impl Fn(&crate::Recorded<A::Event>) -> bool,
+) -> Result<Loaded<A>, Error> {
+    let mut loaded = Loaded::new(stream.clone(), Version::NONE, A::default());
+    let mut events = store.stream_events::<A::Event>(stream);
+    while let Some(recorded) = events.next().await? {
+        if !wanted(&recorded) {
+            break;
+        }
+        loaded.version = recorded.version;
+        loaded.state.apply(recorded.event);
+    }
+    Ok(loaded)
+}

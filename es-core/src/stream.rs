@@ -1,0 +1,253 @@
+//! Streams: the unit of consistency, named by category and id, counted by version.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The longest category, in bytes.
+pub const MAX_CATEGORY_BYTES: usize = 128;
+
+/// The longest id within a category, in bytes.
+///
+/// Together with [`MAX_CATEGORY_BYTES`] it keeps a stream's name well inside what a database index can hold.
+pub const MAX_ID_BYTES: usize = 1024;
+
+/// How many slices the streams are divided into.
+pub const SLICES: u16 = 1024;
+
+/// The name of a stream: a category and an id within it.
+///
+/// Ids of different categories never collide. The text form is `category-id`; a category holds no `-`, so the
+/// form can be read back without ambiguity. Cloning is cheap.
+///
+/// # Example: name a stream and read the name back
+///
+/// ```
+/// use es_core::StreamId;
+///
+/// let stream = StreamId::new("order", "2024-000-7")?;
+/// assert_eq!(stream.category(), "order");
+/// assert_eq!(stream.id(), "2024-000-7");
+/// assert_eq!(stream.to_string(), "order-2024-000-7");
+/// assert_eq!("order-2024-000-7".parse::<StreamId>()?, stream);
+/// assert!(StreamId::new("order", "").is_err());
+/// # Ok::<(), es_core::InvalidStreamId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId {
+    category: Cow<'static, str>,
+    id: Arc<str>,
+}
+
+impl StreamId {
+    /// Names the stream `id` of `category`.
+    ///
+    /// # Errors
+    /// [`InvalidStreamId`] when a part is empty, too long or holds a NUL character, or when the category holds `-`.
+    pub fn new(
+        category: impl Into<Cow<'static, str>>,
+        id: impl Into<Arc<str>>,
+    ) -> Result<Self, InvalidStreamId> {
+        let (category, id) = (category.into(), id.into());
+        check_category(&category)?;
+        check_id(&id)?;
+        Ok(Self { category, id })
+    }
+
+    /// What kind of thing the stream is about, for example `order`.
+    pub fn category(&self) -> &str {
+        &self.category
+    }
+
+    /// Which one of its category the stream is about.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Which of the [`SLICES`] equal parts of all streams this one belongs to, so that readers can share the log.
+    ///
+    /// It is stored with every event and therefore never changes: the 64-bit FNV-1a hash of the text form, folded to its
+    /// lowest ten bits by exclusive or (see [the authors' page](http://www.isthe.com/chongo/tech/comp/fnv/)).
+    pub fn slice(&self) -> u16 {
+        let bytes = self.category.bytes().chain([b'-']).chain(self.id.bytes());
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        let folded = (hash >> 40) ^ (hash >> 20) ^ hash;
+        u16::try_from(folded % u64::from(SLICES)).unwrap_or(0)
+    }
+}
+
+fn check_category(category: &str) -> Result<(), InvalidStreamId> {
+    match category {
+        "" => Err(InvalidStreamId::EmptyCategory),
+        c if c.len() > MAX_CATEGORY_BYTES => Err(InvalidStreamId::CategoryTooLong { bytes: c.len() }),
+        c if c.contains(['-', '\0']) => Err(InvalidStreamId::CategoryCharacter { category: c.into() }),
+        _ => Ok(()),
+    }
+}
+
+fn check_id(id: &str) -> Result<(), InvalidStreamId> {
+    match id {
+        "" => Err(InvalidStreamId::EmptyId),
+        id if id.len() > MAX_ID_BYTES => Err(InvalidStreamId::IdTooLong { bytes: id.len() }),
+        id if id.contains('\0') => Err(InvalidStreamId::IdCharacter),
+        _ => Ok(()),
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.category, self.id)
+    }
+}
+
+impl fmt::Debug for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StreamId({self})")
+    }
+}
+
+impl FromStr for StreamId {
+    type Err = InvalidStreamId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStreamId> {
+        let (category, id) = text.split_once('-').ok_or(InvalidStreamId::NoSeparator)?;
+        Self::new(category.to_owned(), id)
+    }
+}
+
+/// Why a text cannot name a stream. The caller can only choose another name.
+///
+/// # Example: an id that no database index could hold
+///
+/// ```
+/// use es_core::{InvalidStreamId, StreamId};
+///
+/// let refused = StreamId::new("order", "7".repeat(10_000)).unwrap_err();
+/// assert_eq!(refused, InvalidStreamId::IdTooLong { bytes: 10_000 });
+/// assert_eq!(refused.to_string(), "the id of a stream is 10000 bytes long, at most 1024 are allowed");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidStreamId {
+    /// The category is the empty string.
+    #[error("the category of a stream is empty")]
+    EmptyCategory,
+    /// The category is longer than [`MAX_CATEGORY_BYTES`].
+    #[error("the category of a stream is {bytes} bytes long, at most {MAX_CATEGORY_BYTES} are allowed")]
+    CategoryTooLong {
+        /// The length that was refused.
+        bytes: usize,
+    },
+    /// The category holds `-`, which separates it from the id, or NUL, which databases cannot store.
+    #[error("the category {category:?} holds a `-` or a NUL character")]
+    CategoryCharacter {
+        /// The category that was refused.
+        category: String,
+    },
+    /// The id is the empty string.
+    #[error("the id of a stream is empty")]
+    EmptyId,
+    /// The id is longer than [`MAX_ID_BYTES`].
+    #[error("the id of a stream is {bytes} bytes long, at most {MAX_ID_BYTES} are allowed")]
+    IdTooLong {
+        /// The length that was refused.
+        bytes: usize,
+    },
+    /// The id holds NUL, which databases cannot store.
+    #[error("the id of a stream holds a NUL character")]
+    IdCharacter,
+    /// The text has no `-` between category and id.
+    #[error("a stream is written `category-id`, and the text has no `-`")]
+    NoSeparator,
+}
+
+/// How many events a stream has: 1 after the first, without gaps. 0 stands before the first event.
+///
+/// # Example: the version an append leads to
+///
+/// ```
+/// use es_core::Version;
+///
+/// assert_eq!(Version::NONE.after(3), Version(3));
+/// assert_eq!(Version(3).to_string(), "3");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version(pub u64);
+
+impl Version {
+    /// The version of a stream that has no events.
+    pub const NONE: Self = Self(0);
+
+    /// The version of a stream's first event.
+    pub const FIRST: Self = Self(1);
+
+    /// This version with `events` more. It stays at `u64::MAX` rather than wrap.
+    #[must_use]
+    pub const fn after(self, events: u64) -> Self {
+        Self(self.0.saturating_add(events))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the writer of an append believes of the stream. The store refuses the append when it is not so.
+///
+/// # Example: what each expectation says of a stream
+///
+/// ```
+/// use es_core::{ExpectedVersion, Version};
+///
+/// assert!(ExpectedVersion::Exact(Version(3)).allows(Version(3)));
+/// assert!(!ExpectedVersion::Exact(Version(7)).allows(Version(3)));
+/// assert!(ExpectedVersion::NoStream.allows(Version::NONE));
+/// assert!(!ExpectedVersion::Exists.allows(Version::NONE));
+/// assert_eq!(ExpectedVersion::from(Version(3)).to_string(), "3");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ExpectedVersion {
+    /// Whatever is there. The append goes behind it.
+    #[default]
+    Any,
+    /// The stream has no events yet. The same as `Exact(Version::NONE)`.
+    NoStream,
+    /// The stream has at least one event.
+    Exists,
+    /// The stream is at this very version.
+    Exact(Version),
+}
+
+impl ExpectedVersion {
+    /// Whether a stream at `actual` meets the expectation.
+    pub const fn allows(self, actual: Version) -> bool {
+        match self {
+            Self::Any => true,
+            Self::NoStream => actual.0 == 0,
+            Self::Exists => actual.0 > 0,
+            Self::Exact(expected) => expected.0 == actual.0,
+        }
+    }
+}
+
+impl From<Version> for ExpectedVersion {
+    fn from(version: Version) -> Self {
+        Self::Exact(version)
+    }
+}
+
+impl fmt::Display for ExpectedVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any version"),
+            Self::NoStream => f.write_str("no stream"),
+            Self::Exists => f.write_str("at least one event"),
+            Self::Exact(version) => version.fmt(f),
+        }
+    }
+}
