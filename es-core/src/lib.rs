@@ -1,22 +1,107 @@
-//! stub front page
+//! Event sourcing and CQRS: the domain writes aggregates, commands and events, and everything around them is here.
+//!
+//! ```
+//! use es_core::{Aggregate, Command, Context, Event, EventStoreExt};
+//! use es_memory::MemoryStore;
+//!
+//! #[derive(Event, serde::Serialize, serde::Deserialize)]
+//! #[event(category = "account")]
+//! enum AccountEvent {
+//!     Deposited { amount: u64 },
+//!     Withdrawn { amount: u64 },
+//! }
+//!
+//! #[derive(Debug, thiserror::Error)]
+//! #[error("only {balance} left")]
+//! struct InsufficientFunds { balance: u64 }
+//!
+//! #[derive(Clone, Command)]
+//! #[command(aggregate = Account, handle = Account::decide, error = InsufficientFunds)]
+//! enum AccountCommand {
+//!     Deposit { id: String, amount: u64 },
+//!     Withdraw { id: String, amount: u64 },
+//! }
+//!
+//! #[derive(Aggregate, Default)]
+//! #[aggregate(id = String, event = AccountEvent, apply = Account::apply)]
+//! struct Account { balance: u64 }
+//!
+//! impl Account {
+//!     fn apply(&mut self, event: AccountEvent) {
+//!         match event {
+//!             AccountEvent::Deposited { amount } => self.balance += amount,
+//!             AccountEvent::Withdrawn { amount } => self.balance -= amount,
+//!         }
+//!     }
+//!
+//!     fn decide(&self, command: AccountCommand, _: &Context) -> Result<AccountEvent, InsufficientFunds> {
+//!         match command {
+//!             AccountCommand::Deposit { amount, .. } => Ok(AccountEvent::Deposited { amount }),
+//!             AccountCommand::Withdraw { amount, .. } if amount > self.balance => {
+//!                 Err(InsufficientFunds { balance: self.balance })
+//!             }
+//!             AccountCommand::Withdraw { amount, .. } => Ok(AccountEvent::Withdrawn { amount }),
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemoryStore::new();
+//! let ada = || "ada".to_owned();
+//! store.execute(AccountCommand::Deposit { id: ada(), amount: 50 }).await?;
+//! let outcome = store.execute(AccountCommand::Withdraw { id: ada(), amount: 30 }).await?;
+//! assert_eq!(outcome.state.balance, 20);
+//!
+//! let refused = store.execute(AccountCommand::Withdraw { id: ada(), amount: 30 }).await.unwrap_err();
+//! assert_eq!(refused.rejection().unwrap().balance, 20);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `PgStore` of the crate `es-postgres` takes the place of `MemoryStore`, and nothing else changes.
+//!
+//! # Where things are
+//!
+//! | you want to | see |
+//! |---|---|
+//! | say what can happen | [`Event`], [`Upcaster`] |
+//! | decide | [`Aggregate`], [`Command`], [`Handle`], [`Context`] |
+//! | run commands, load, read | [`EventStoreExt`], [`Execute`], [`Outcome`] |
+//! | take snapshots | [`Snapshots`] |
+//! | read the log of all events | [`LogEvents`], [`Position`] |
+//! | understand a failure | [`ExecuteError`], [`Error`] |
+//! | choose a store at run time | [`DynEventStore`] |
+//! | bring a store of your own | [`EventStore`] |
+//!
+//! # Features
+//!
+//! - `macros` (default): the derives.
+//! - `testing`: given/when/then, for `[dev-dependencies]`.
+//! - `conformance`: the suite that every store passes, for `[dev-dependencies]` of a store.
 
-mod aggregate;
-mod codec;
-mod command;
-mod error;
-mod event;
-mod execute;
 mod id;
-mod load;
-mod metadata;
-mod read;
-mod recorded;
-mod retry;
-mod snapshot;
-mod store;
 mod stream;
 mod timestamp;
+mod metadata;
+
+mod command;
+mod aggregate;
+mod event;
 mod upcast;
+mod codec;
+mod recorded;
+
+mod store;
+mod snapshot;
+mod load;
+mod execute;
+mod retry;
+mod read;
+mod error;
+
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -141,6 +141,12 @@ impl<A> Snapshots<A> {
         (self.codec.as_ref()?.decode)(state).ok()
     }
 
+    /// The text of a state, `None` when no snapshots are taken.
+    #[cfg(feature = "testing")]
+    pub(crate) fn state_text(&self, state: &A) -> Option<Result<String, serde_json::Error>> {
+        self.codec.as_ref().map(|codec| (codec.encode)(state))
+    }
+
     pub(crate) fn is_due(&self, info: &SnapshotInfo) -> bool {
         info.events_since_snapshot > 0
             && match self.policy {
