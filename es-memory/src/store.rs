@@ -1,0 +1,101 @@
+//! The store: streams, the log of them all, and snapshots beside them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use es_core::{
+    Append, Appended, Error, EventStore, Fold, LogPage, Position, ReadLog, ReadStream, Snapshot, StreamId, Visit,
+};
+
+use crate::append::Streams;
+use crate::log::Log;
+use crate::snapshot::Snapshots;
+
+/// Keeps events in memory. A clone is another handle on the same store; the events go when the last handle goes.
+///
+/// # Example: two handles, one store
+///
+/// ```
+/// use es_core::{Append, EventStore, ExpectedVersion, NewEvent, Position, StreamId};
+/// use es_memory::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::new();
+/// let same = store.clone();
+/// let opened = NewEvent::new("account.opened", 1, "{}");
+/// store.append(Append::new(StreamId::new("account", "7")?, ExpectedVersion::NoStream, vec![opened])).await?;
+/// assert_eq!(same.log_end().await?, Position(1));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    parts: Arc<Parts>,
+}
+
+/// Each part has its own lock. Who needs several takes them in this order.
+#[derive(Default)]
+struct Parts {
+    streams: Streams,
+    log: Log,
+    snapshots: Snapshots,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl EventStore for MemoryStore {
+    async fn append(&self, append: Append) -> Result<Appended, Error> {
+        append.check()?;
+        self.parts.streams.append(append, &self.parts.log)
+    }
+
+    async fn load(&self, stream: &StreamId, state_version: Option<u32>, fold: &mut dyn Fold) -> Result<(), Error> {
+        let snapshot = state_version.and_then(|version| self.parts.snapshots.get(stream, version));
+        self.parts.streams.load(stream, snapshot.as_deref(), fold)
+    }
+
+    async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.parts.streams.read(&read, visit)
+    }
+
+    async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
+        self.parts.log.read(&read, visit)
+    }
+
+    async fn log_end(&self) -> Result<Position, Error> {
+        Ok(self.parts.log.end())
+    }
+
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), Error> {
+        self.offer_snapshot(snapshot);
+        Ok(())
+    }
+
+    /// Keeping one in memory takes no longer than putting it off would.
+    fn offer_snapshot(&self, snapshot: Snapshot) {
+        // Streams only grow, so what is not ahead of its stream now never will be.
+        if snapshot.version <= self.parts.streams.version(&snapshot.stream) {
+            self.parts.snapshots.keep(snapshot);
+        }
+    }
+
+    async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
+        self.parts.snapshots.forget(stream);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("streams", &self.parts.streams.count())
+            .field("log_end", &self.parts.log.end())
+            .finish_non_exhaustive()
+    }
+}
