@@ -1,0 +1,183 @@
+//! The syntax of our attributes: `key`, `key = value` and `key(…)`, separated by commas.
+
+use proc_macro2::TokenTree;
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token, Type};
+
+use crate::ctxt::Ctxt;
+use crate::nearest::nearest;
+
+/// What may stand in an attribute at one place.
+pub(crate) struct Keys {
+    /// The attribute as a user writes it, for example `#[event(…)]`, and where: `on an enum`.
+    pub(crate) place: &'static str,
+    /// All keys.
+    pub(crate) known: &'static [&'static str],
+    /// Those that may be there more than once.
+    pub(crate) repeatable: &'static [&'static str],
+    /// Keys that belong somewhere else, and where.
+    pub(crate) elsewhere: &'static [(&'static str, &'static str)],
+}
+
+/// Takes the value of one key in.
+pub(crate) type Take<'t> = &'t mut dyn FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>;
+
+/// Hands each key of all attributes called `name` to `take`. A mistake in one leaves the others readable.
+pub(crate) fn each_key(ctxt: &Ctxt, attrs: &[Attribute], name: &str, keys: &Keys, take: Take<'_>) {
+    let mut seen = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
+        match &attr.meta {
+            Meta::List(list) => {
+                let parsed = list.parse_args_with(|input: ParseStream<'_>| {
+                    each_key_in(ctxt, input, keys, &mut seen, take);
+                    Ok(())
+                });
+                parsed.unwrap_or_else(|mistake| ctxt.add(mistake));
+            }
+            other => ctxt.mistake(other, format!("write `#[{name}(…)]`; {}", knows(keys))),
+        }
+    }
+}
+
+/// The same for the inside of one `key(…)`.
+pub(crate) fn each_nested_key(
+    ctxt: &Ctxt,
+    key: &Ident,
+    input: ParseStream<'_>,
+    keys: &Keys,
+    take: Take<'_>,
+) -> syn::Result<()> {
+    let content = parenthesized(key, input)?;
+    each_key_in(ctxt, &content, keys, &mut Vec::new(), take);
+    Ok(())
+}
+
+fn each_key_in(ctxt: &Ctxt, input: ParseStream<'_>, keys: &Keys, seen: &mut Vec<Ident>, take: Take<'_>) {
+    while !input.is_empty() {
+        let taken = one_key(input, keys, seen, take).and_then(|()| end_of_item(input));
+        taken.unwrap_or_else(|mistake| ctxt.add(mistake));
+        skip_item(input);
+    }
+}
+
+fn one_key(input: ParseStream<'_>, keys: &Keys, seen: &mut Vec<Ident>, take: Take<'_>) -> syn::Result<()> {
+    let key = input
+        .call(Ident::parse_any)
+        .map_err(|mistake| syn::Error::new(mistake.span(), format!("expected a key; {}", knows(keys))))?;
+    let name = key.unraw().to_string();
+    if !keys.known.contains(&name.as_str()) {
+        let refusal = Err(syn::Error::new(key.span(), unknown(&name, keys)));
+        skip_value(input);
+        return refusal;
+    }
+    if seen.contains(&key) && !keys.repeatable.contains(&name.as_str()) {
+        skip_value(input);
+        return Err(syn::Error::new(key.span(), format!("`{name}` is given twice, remove one")));
+    }
+    seen.push(key.clone());
+    take(&key, input)
+}
+
+fn unknown(name: &str, keys: &Keys) -> String {
+    if let Some((_, home)) = keys.elsewhere.iter().find(|(key, _)| *key == name) {
+        return format!("`{name}` goes {home}");
+    }
+    match nearest(name, keys.known) {
+        Some(meant) => format!("unknown key `{name}`, did you mean `{meant}`?"),
+        None => format!("unknown key `{name}`; {}", knows(keys)),
+    }
+}
+
+fn knows(keys: &Keys) -> String {
+    match keys.known {
+        [] => format!("{} takes no keys", keys.place),
+        known => format!("{} knows `{}`", keys.place, known.join("`, `")),
+    }
+}
+
+fn end_of_item(input: ParseStream<'_>) -> syn::Result<()> {
+    match input.is_empty() || input.peek(Token![,]) {
+        true => Ok(()),
+        false => Err(input.error("expected `,`")),
+    }
+}
+
+/// Goes behind the next comma, so that what follows a mistake is still read.
+fn skip_item(input: ParseStream<'_>) {
+    skip_value(input);
+    let _ = input.parse::<Token![,]>();
+}
+
+fn skip_value(input: ParseStream<'_>) {
+    while !input.is_empty() && !input.peek(Token![,]) && input.parse::<TokenTree>().is_ok() {}
+}
+
+/// What stands between the parentheses of `key(…)`.
+pub(crate) fn parenthesized<'p>(key: &Ident, input: ParseStream<'p>) -> syn::Result<syn::parse::ParseBuffer<'p>> {
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(key.span(), format!("`{key}` takes a list: `{key}(…)`")));
+    }
+    let content;
+    syn::parenthesized!(content in input);
+    Ok(content)
+}
+
+/// A key without a value.
+pub(crate) fn flag(key: &Ident, input: ParseStream<'_>) -> syn::Result<Ident> {
+    match input.is_empty() || input.peek(Token![,]) {
+        true => Ok(key.clone()),
+        false => Err(input.error(format!("`{key}` takes no value"))),
+    }
+}
+
+/// `key = "text"`.
+pub(crate) fn string(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
+    value(key, input, &format!("`{key}` takes a string: `{key} = \"…\"`"))
+}
+
+/// `key = path::to_function`.
+pub(crate) fn function(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
+    value(key, input, &format!("`{key}` takes the path of a function: `{key} = path::to_function`"))
+}
+
+/// `key = path::to_module`.
+pub(crate) fn module(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
+    value(key, input, &format!("`{key}` takes a path: `{key} = path::to_es_core`"))
+}
+
+/// `key = Type`.
+pub(crate) fn ty(key: &Ident, input: ParseStream<'_>) -> syn::Result<Type> {
+    value(key, input, &format!("`{key}` takes a type: `{key} = TheType`"))
+}
+
+/// A whole number, and the literal to point at.
+#[derive(Clone)]
+pub(crate) struct Number {
+    pub(crate) literal: LitInt,
+    pub(crate) value: u64,
+}
+
+/// `key = 7`, at most `max`.
+pub(crate) fn number(key: &Ident, input: ParseStream<'_>, max: u64) -> syn::Result<Number> {
+    checked_number(value(key, input, &format!("`{key}` takes a whole number: `{key} = 7`"))?, max)
+}
+
+pub(crate) fn checked_number(literal: LitInt, max: u64) -> syn::Result<Number> {
+    match literal.base10_parse() {
+        Ok(value) if literal.suffix().is_empty() && value <= max => Ok(Number { literal, value }),
+        _ => Err(syn::Error::new(literal.span(), format!("expected a whole number of at most {max}, without suffix"))),
+    }
+}
+
+fn value<T: syn::parse::Parse>(key: &Ident, input: ParseStream<'_>, usage: &str) -> syn::Result<T> {
+    if !input.peek(Token![=]) {
+        return Err(syn::Error::new(key.span(), usage));
+    }
+    input.parse::<Token![=]>()?;
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(syn::Error::new(key.span(), usage));
+    }
+    let span = input.span();
+    input.parse().map_err(|_| syn::Error::new(span, usage))
+}

@@ -1,0 +1,69 @@
+//! `Aggregate`.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use crate::expand::inherent::must_be_inherent;
+use crate::model::{Aggregate, Policy, Snapshot};
+
+pub(crate) fn aggregate(aggregate: &Aggregate<'_>) -> TokenStream {
+    let Aggregate { input, krate, id, event, .. } = aggregate;
+    let ident = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    let apply = apply(aggregate);
+    let snapshots = aggregate.snapshot.as_ref().map(|snapshot| snapshots(aggregate, snapshot));
+    quote! {
+        #[automatically_derived]
+        impl #generics #krate::Aggregate for #ident #arguments #bounds {
+            type Id = #id;
+            type Event = #event;
+
+            fn apply(&mut self, __event: #event) {
+                #apply
+            }
+
+            #snapshots
+        }
+    }
+}
+
+fn apply(aggregate: &Aggregate<'_>) -> TokenStream {
+    let Aggregate { input, krate, event, .. } = aggregate;
+    let Some(path) = &aggregate.apply else {
+        let span = event.as_ref().map_or_else(|| input.ident.span(), syn::spanned::Spanned::span);
+        let here = krate.at(span);
+        return quote_spanned!(span=> #here::Dispatch::dispatch(__event, self));
+    };
+    // A generic owner cannot be named inside its own method, so there the compiler's own lint has to do.
+    let (ident, plain) = (&input.ident, input.generics.params.is_empty());
+    let inherent = plain.then(|| must_be_inherent(path, "apply", ident)).flatten();
+    quote!(#inherent #path(self, __event))
+}
+
+fn snapshots(aggregate: &Aggregate<'_>, snapshot: &Snapshot) -> TokenStream {
+    let krate = &aggregate.krate;
+    let policy = snapshot.policies.first().map(|(key, policy)| {
+        let here = krate.at(key.span());
+        match policy {
+            Policy::Every(events) => {
+                let events = &events.literal;
+                quote_spanned!(key.span()=> #here::Snapshots::every(#events))
+            }
+            Policy::SlowerThanMs(limit) => {
+                let limit = &limit.literal;
+                quote_spanned!(key.span()=> #here::Snapshots::slower_than(::core::time::Duration::from_millis(#limit)))
+            }
+            Policy::When(predicate) => quote_spanned!(key.span()=> #here::Snapshots::when(#predicate)),
+            Policy::Unreadable => TokenStream::new(),
+        }
+    });
+    let version = snapshot.version.as_ref().map(|version| {
+        let version = &version.literal;
+        quote!(.state_version(#version))
+    });
+    quote! {
+        fn snapshots() -> #krate::Snapshots<Self> {
+            #policy #version
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! `Event`, and what follows from the shape of the set.
+
+use proc_macro2::{Literal, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned as _;
+
+use crate::model::{Event, EventType};
+
+pub(crate) fn event(event: &Event<'_>) -> TokenStream {
+    let implementation = match event {
+        Event { union: Some(_), .. } => union(event),
+        event if event.is_struct() => of_struct(event),
+        event => of_enum(event),
+    };
+    let conversions = conversions(event);
+    quote!(#implementation #conversions)
+}
+
+fn of_enum(event: &Event<'_>) -> TokenStream {
+    let Event { krate, input, .. } = event;
+    let here = krate.at(input.ident.span());
+    let category = event.category();
+    let variants = event.types.iter().map(|variant| variant.ident);
+    let variant_indices = (0..event.types.len()).map(Literal::usize_unsuffixed);
+    let type_indices = (0..event.types.len()).map(Literal::usize_unsuffixed);
+    let names = event.types.iter().map(|variant| {
+        let (name, aliases) = (variant.name(&category), &variant.aliases);
+        quote!(#name #(| #aliases)*)
+    });
+    let body = quote! {
+        fn event_type(&self) -> &'static #krate::EventType {
+            let __index = match self {
+                #(Self::#variants { .. } => #variant_indices,)*
+            };
+            &<Self as #krate::Event>::TYPES[__index]
+        }
+
+        fn encode(&self) -> ::core::result::Result<::std::string::String, #krate::EncodeError> {
+            #here::__private::encode_variant(self, <Self as #krate::Event>::event_type(self))
+        }
+
+        fn decode(
+            __stored: #krate::EncodedEvent<'_>,
+        ) -> ::core::result::Result<Self, #krate::DecodeError> {
+            if __stored.category != #category {
+                return #krate::__private::unknown_type(__stored);
+            }
+            let __index: ::core::primitive::u32 = match __stored.event_type {
+                #(#names => #type_indices,)*
+                _ => return #krate::__private::unknown_type(__stored),
+            };
+            let __type = &<Self as #krate::Event>::TYPES[__index as ::core::primitive::usize];
+            #here::__private::decode_variant(__stored, __type, __index)
+        }
+    };
+    of_category(event, &body)
+}
+
+fn of_struct(event: &Event<'_>) -> TokenStream {
+    let Event { krate, input, .. } = event;
+    let here = krate.at(input.ident.span());
+    let body = quote! {
+        fn event_type(&self) -> &'static #krate::EventType {
+            &<Self as #krate::Event>::TYPES[0]
+        }
+
+        fn encode(&self) -> ::core::result::Result<::std::string::String, #krate::EncodeError> {
+            #here::__private::encode_struct(self, <Self as #krate::Event>::event_type(self))
+        }
+
+        fn decode(
+            __stored: #krate::EncodedEvent<'_>,
+        ) -> ::core::result::Result<Self, #krate::DecodeError> {
+            if !#krate::__private::owns(<Self as #krate::Event>::TYPES, __stored) {
+                return #krate::__private::unknown_type(__stored);
+            }
+            #here::__private::decode_struct(__stored, &<Self as #krate::Event>::TYPES[0])
+        }
+    };
+    of_category(event, &body)
+}
+
+fn of_category(event: &Event<'_>, body: &TokenStream) -> TokenStream {
+    let Event { krate, input, .. } = event;
+    let ident = &input.ident;
+    let category = event.category();
+    let types = event.types.iter().map(|event_type| event_type_value(event, event_type, &category));
+    quote! {
+        #[automatically_derived]
+        impl #krate::Event for #ident {
+            const TYPES: &'static [#krate::EventType] = &[#(#types),*];
+
+            #body
+        }
+
+        #[automatically_derived]
+        impl #krate::AggregateEvent for #ident {
+            const CATEGORY: &'static ::core::primitive::str = #category;
+        }
+    }
+}
+
+fn event_type_value(event: &Event<'_>, event_type: &EventType<'_>, category: &str) -> TokenStream {
+    let krate = &event.krate;
+    let name = event_type.name(category);
+    let aliases = &event_type.aliases;
+    let mut upcasts: Vec<_> = event_type.upcasts.iter().collect();
+    upcasts.sort_by_key(|step| step.from.value);
+    let upcasters = upcasts.iter().map(|step| {
+        let (function, here) = (&step.function, krate.at(step.function.span()));
+        quote_spanned!(step.function.span()=> |__value| #here::Upcast::upcast(#function(__value)))
+    });
+    let with_aliases = (!aliases.is_empty()).then(|| quote!(.with_aliases(&[#(#aliases),*])));
+    let with_upcasters = (!upcasts.is_empty()).then(|| quote!(.with_upcasters(&[#(#upcasters),*])));
+    quote!(#krate::EventType::new(#category, #name) #with_aliases #with_upcasters)
+}
+
+fn union(event: &Event<'_>) -> TokenStream {
+    let Event { krate, input, types, .. } = event;
+    let ident = &input.ident;
+    let members: Vec<_> = types.iter().filter_map(|member| Some((member.ident, member.newtype()?))).collect();
+    let sets: Vec<_> = members
+        .iter()
+        .map(|(_, inner)| {
+            let here = krate.at(inner.span());
+            quote_spanned!(inner.span()=> <#inner as #here::Event>)
+        })
+        .collect();
+    let names: Vec<_> = members.iter().map(|(name, _)| name).collect();
+    quote! {
+        #[automatically_derived]
+        impl #krate::Event for #ident {
+            const TYPES: &'static [#krate::EventType] =
+                &#krate::__private::concat_types::<{ 0 #(+ #sets::TYPES.len())* }>(&[#(#sets::TYPES),*]);
+
+            fn event_type(&self) -> &'static #krate::EventType {
+                match self {
+                    #(Self::#names(__event) => #sets::event_type(__event),)*
+                }
+            }
+
+            fn encode(&self) -> ::core::result::Result<::std::string::String, #krate::EncodeError> {
+                match self {
+                    #(Self::#names(__event) => #sets::encode(__event),)*
+                }
+            }
+
+            fn decode(
+                __stored: #krate::EncodedEvent<'_>,
+            ) -> ::core::result::Result<Self, #krate::DecodeError> {
+                #(
+                    if #krate::__private::owns(#sets::TYPES, __stored) {
+                        return ::core::result::Result::map(#sets::decode(__stored), Self::#names);
+                    }
+                )*
+                #krate::__private::unknown_type(__stored)
+            }
+        }
+    }
+}
+
+/// What follows from the shape alone, and is therefore there even if an attribute is wrong.
+pub(crate) fn conversions(event: &Event<'_>) -> TokenStream {
+    match (&event.union, event.composed_of()) {
+        (Some(_), Some(inner)) => {
+            inner.iter().zip(&event.types).map(|(inner, member)| from(event, member, inner)).collect()
+        }
+        (Some(_), None) => TokenStream::new(),
+        (None, Some(inner)) => composed(event, &inner),
+        (None, None) => whole(event),
+    }
+}
+
+fn from(event: &Event<'_>, variant: &EventType<'_>, inner: &Type) -> TokenStream {
+    let (ident, name) = (&event.input.ident, variant.ident);
+    quote_spanned! {inner.span()=>
+        #[automatically_derived]
+        impl ::core::convert::From<#inner> for #ident {
+            fn from(__event: #inner) -> Self {
+                Self::#name(__event)
+            }
+        }
+    }
+}
+
+fn composed(event: &Event<'_>, inner: &[&Type]) -> TokenStream {
+    let Event { krate, input, types, .. } = event;
+    let ident = &input.ident;
+    let names = types.iter().map(|variant| variant.ident);
+    let each = inner.iter().zip(types).map(|(inner, variant)| {
+        let from = from(event, variant, inner);
+        let into_events = into_events(event, variant, inner);
+        quote!(#from #into_events)
+    });
+    quote! {
+        #(#each)*
+
+        #[automatically_derived]
+        impl<__Aggregate> #krate::Dispatch<__Aggregate> for #ident
+        where
+            __Aggregate: ?Sized #(+ #krate::Apply<#inner>)*,
+        {
+            fn dispatch(self, __aggregate: &mut __Aggregate) {
+                match self {
+                    #(Self::#names(__event) => #krate::Apply::apply(__aggregate, __event),)*
+                }
+            }
+        }
+    }
+}
+
+fn into_events(event: &Event<'_>, variant: &EventType<'_>, inner: &Type) -> TokenStream {
+    let (ident, name) = (&event.input.ident, variant.ident);
+    let here = event.krate.at(inner.span());
+    quote_spanned! {inner.span()=>
+        #[automatically_derived]
+        impl #here::IntoEvents<#ident> for #inner {
+            fn append_to(self, __events: &mut ::std::vec::Vec<#ident>) {
+                __events.push(#ident::#name(self));
+            }
+        }
+    }
+}
+
+fn whole(event: &Event<'_>) -> TokenStream {
+    let Event { krate, input, .. } = event;
+    let ident = &input.ident;
+    quote! {
+        #[automatically_derived]
+        impl<__Aggregate: #krate::Apply<Self> + ?Sized> #krate::Dispatch<__Aggregate> for #ident {
+            fn dispatch(self, __aggregate: &mut __Aggregate) {
+                #krate::Apply::apply(__aggregate, self);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! An aggregate: what identifies it, what happens to it, and when snapshots are taken.
+
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{DeriveInput, Ident, Path, Type};
+
+use crate::attr::{self, Keys, Number};
+use crate::crate_path::CratePath;
+use crate::ctxt::Ctxt;
+
+const ON_TYPE: Keys = Keys {
+    place: "`#[aggregate(…)]`",
+    known: &["id", "event", "apply", "snapshot", "crate"],
+    repeatable: &[],
+    elsewhere: &[],
+};
+
+const IN_SNAPSHOT: Keys = Keys {
+    place: "`snapshot(…)`",
+    known: &["every", "slower_than_ms", "when", "version"],
+    repeatable: &[],
+    elsewhere: &[],
+};
+
+pub(crate) struct Aggregate<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) krate: CratePath,
+    pub(crate) id: Option<Type>,
+    pub(crate) event: Option<Type>,
+    pub(crate) apply: Option<Path>,
+    pub(crate) snapshot: Option<Snapshot>,
+}
+
+/// `snapshot(…)`.
+pub(crate) struct Snapshot {
+    pub(crate) key: Ident,
+    /// Each with the word that names it. One is right.
+    pub(crate) policies: Vec<(Ident, Policy)>,
+    pub(crate) version: Option<Number>,
+}
+
+pub(crate) enum Policy {
+    Every(Number),
+    SlowerThanMs(Number),
+    When(Path),
+    /// Its value could not be read, which was reported. Kept so that the policy does not also count as missing.
+    Unreadable,
+}
+
+impl<'a> Aggregate<'a> {
+    pub(crate) fn read(ctxt: &Ctxt, input: &'a DeriveInput) -> Self {
+        let mut aggregate =
+            Self { input, krate: CratePath::default(), id: None, event: None, apply: None, snapshot: None };
+        attr::each_key(ctxt, &input.attrs, "aggregate", &ON_TYPE, &mut |key, value| aggregate.take(ctxt, key, value));
+        aggregate
+    }
+
+    fn take(&mut self, ctxt: &Ctxt, key: &Ident, value: ParseStream<'_>) -> syn::Result<()> {
+        match key.unraw().to_string().as_str() {
+            "id" => self.id = Some(attr::ty(key, value)?),
+            "event" => self.event = Some(attr::ty(key, value)?),
+            "apply" => self.apply = Some(attr::function(key, value)?),
+            "snapshot" => self.snapshot = Some(Snapshot::read(ctxt, key, value)?),
+            _ => self.krate = attr::module(key, value)?.into(),
+        }
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    fn read(ctxt: &Ctxt, key: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut snapshot = Self { key: key.clone(), policies: Vec::new(), version: None };
+        attr::each_nested_key(ctxt, key, input, &IN_SNAPSHOT, &mut |key, value| snapshot.take(key, value))?;
+        Ok(snapshot)
+    }
+
+    fn take(&mut self, key: &Ident, value: ParseStream<'_>) -> syn::Result<()> {
+        let policy = match key.unraw().to_string().as_str() {
+            "every" => attr::number(key, value, u64::MAX).map(Policy::Every),
+            "slower_than_ms" => attr::number(key, value, u64::MAX).map(Policy::SlowerThanMs),
+            "when" => attr::function(key, value).map(Policy::When),
+            _ => {
+                self.version = Some(attr::number(key, value, u64::from(u32::MAX))?);
+                return Ok(());
+            }
+        };
+        let (policy, told) = match policy {
+            Ok(policy) => (policy, Ok(())),
+            Err(mistake) => (Policy::Unreadable, Err(mistake)),
+        };
+        self.policies.push((key.clone(), policy));
+        told
+    }
+}
