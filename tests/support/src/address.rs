@@ -55,8 +55,7 @@ mod tests {
 
     #[test]
     fn another_host_turns_tls_off() {
-        let url =
-            with_host("postgres://me:pw@db:6000/app?sslmode=require&options=-cjit%3Doff", "127.0.0.1:7000");
+        let url = with_host("postgres://me:pw@db:6000/app?sslmode=require&options=-cjit%3Doff", "127.0.0.1:7000");
         assert_eq!(url, "postgres://me:pw@127.0.0.1:7000/app?options=-cjit%3Doff&sslmode=disable");
         assert_eq!(with_host("postgres://db/app", "[::1]:7"), "postgres://[::1]:7/app?sslmode=disable");
     }

@@ -53,8 +53,7 @@ impl Binaries {
             return Err(format!("{} has no initdb", folder.display()));
         }
         let postgres = folder.join(format!("postgres{EXE_SUFFIX}"));
-        let release =
-            account::run(account::demote(Command::new(&postgres).arg("--version")).current_dir("/"))?;
+        let release = account::run(account::demote(Command::new(&postgres).arg("--version")).current_dir("/"))?;
         let major = major_of(&release).ok_or_else(|| format!("{} says `{release}`", postgres.display()))?;
         Ok(Self { folder: folder.to_owned(), release: release.trim().to_owned(), major })
     }
@@ -75,9 +74,7 @@ pub(crate) fn wanted_major() -> Result<Option<u32>> {
         return Ok(None);
     };
     let major = text.parse();
-    major
-        .map(Some)
-        .map_err(|_| format!("TEST_POSTGRES_VERSION is `{text}`, expected a major version such as 18"))
+    major.map(Some).map_err(|_| format!("TEST_POSTGRES_VERSION is `{text}`, expected a major version such as 18"))
 }
 
 fn candidates() -> Result<Vec<PathBuf>> {

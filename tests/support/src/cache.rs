@@ -5,19 +5,17 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Below cargo's target folder, so that `cargo clean` removes it; in the system's temporary folder where that one
-/// is read-only or closed to the account the server runs as.
+/// is somebody else's or closed to the account the server runs as.
 pub(crate) fn folder() -> Result<PathBuf> {
     let in_target = target().join("postgres");
-    if fs::create_dir_all(&in_target).is_ok() && account::can_reach(&in_target) {
+    let usable = fs::create_dir_all(&in_target).is_ok() && account::owns(&in_target);
+    if usable && account::can_reach(&in_target) {
         return Ok(in_target);
     }
     let in_temp = temp().join(format!("es-test-support-{}", account::uid()));
     fs::create_dir_all(&in_temp).map_err(|e| format!("cannot create {}: {e}", in_temp.display()))?;
     if !account::owns(&in_temp) {
-        return Err(format!(
-            "{} belongs to somebody else; set TMPDIR to a folder of your own",
-            in_temp.display()
-        ));
+        return Err(format!("{} belongs to somebody else; set TMPDIR to a folder of your own", in_temp.display()));
     }
     Ok(in_temp)
 }
@@ -41,8 +39,7 @@ pub(crate) fn build_once(name: &str, build: impl FnOnce(&Path) -> Result<()>) ->
         let unfinished = cache.join(format!("{name}.unfinished"));
         let _ = fs::remove_dir_all(&unfinished);
         build(&unfinished)?;
-        fs::rename(&unfinished, &finished)
-            .map_err(|e| format!("cannot create {}: {e}", finished.display()))?;
+        fs::rename(&unfinished, &finished).map_err(|e| format!("cannot create {}: {e}", finished.display()))?;
     }
     Ok(finished)
 }

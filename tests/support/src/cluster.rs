@@ -99,8 +99,7 @@ impl Cluster {
 
     /// The command that brings a kept data folder back to life.
     pub(crate) fn revival(&self) -> String {
-        let demote =
-            if account::is_root() { "setpriv --reuid=65534 --regid=65534 --clear-groups " } else { "" };
+        let demote = if account::is_root() { "setpriv --reuid=65534 --regid=65534 --clear-groups " } else { "" };
         let postgres = self.binaries.program("postgres");
         format!("{demote}{} -D {}", postgres.display(), self.folder.data().display())
     }
@@ -129,8 +128,7 @@ fn configure(folder: &Folder, port: u16, durability: Durability) -> Result<()> {
 
 fn free_port() -> u16 {
     let span = u64::from(PORTS.end - PORTS.start);
-    let candidates =
-        std::iter::repeat_with(|| u16::try_from(random() % span).map(|offset| PORTS.start + offset));
+    let candidates = std::iter::repeat_with(|| u16::try_from(random() % span).map(|offset| PORTS.start + offset));
     let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     candidates.flatten().find(free).expect("an endless list of candidates")
 }

@@ -90,9 +90,7 @@ fn stop_server_in(folder: &Path) {
 fn command_line(pid: &str) -> String {
     let from_proc = fs::read(format!("/proc/{pid}/cmdline"));
     let from_proc = from_proc.map(|line| String::from_utf8_lossy(&line).into_owned());
-    from_proc
-        .or_else(|_| account::run(Command::new("ps").args(["-o", "args=", "-p", pid])))
-        .unwrap_or_default()
+    from_proc.or_else(|_| account::run(Command::new("ps").args(["-o", "args=", "-p", pid]))).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -38,10 +38,7 @@ impl Supervisor {
         let _ = fs::remove_file(self.folder.join("pid"));
         let _ = fs::remove_file(self.folder.join("exited"));
         self.order("start");
-        self.poll(
-            "start",
-            || if self.has_exited() { Some(Err(())) } else { self.is_ready().then_some(Ok(())) },
-        )
+        self.poll("start", || if self.has_exited() { Some(Err(())) } else { self.is_ready().then_some(Ok(())) })
     }
 
     /// Kills all of the server's processes at once and waits until they are gone.

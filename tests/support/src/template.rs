@@ -52,15 +52,7 @@ fn initialise(binaries: &Binaries, folder: &Path) -> Result<()> {
     written.map_err(|e| format!("cannot write {}: {e}", password.display()))?;
     let mut initdb = Command::new(binaries.program("initdb"));
     initdb.arg("--pgdata").arg(folder.join("data")).arg("--pwfile").arg(&password).current_dir(folder);
-    initdb.args([
-        "--username",
-        SUPERUSER,
-        "--auth=password",
-        "--encoding=UTF8",
-        "--locale",
-        LOCALE,
-        "--no-sync",
-    ]);
+    initdb.args(["--username", SUPERUSER, "--auth=password", "--encoding=UTF8", "--locale", LOCALE, "--no-sync"]);
     account::run(account::demote(&mut initdb)).map(|_| ())
 }
 

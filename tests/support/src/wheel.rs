@@ -67,8 +67,7 @@ impl Wheel {
     fn download(&self, downloads: &Path) -> Result<()> {
         let requirements = downloads.join("requirements.txt");
         let line = format!("{}=={} --hash=sha256:{}\n", self.package, self.version, self.sha256);
-        fs::write(&requirements, line)
-            .map_err(|e| format!("cannot write {}: {e}", requirements.display()))?;
+        fs::write(&requirements, line).map_err(|e| format!("cannot write {}: {e}", requirements.display()))?;
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]);
         pip.args(["--only-binary=:all:", "--require-hashes", "--dest"]).arg(downloads);

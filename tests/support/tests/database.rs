@@ -37,8 +37,7 @@ async fn databases_are_made_side_by_side_and_share_nothing() {
 async fn the_server_is_of_the_version_that_was_asked_for() {
     let server = Server::shared().await;
     let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
-    let (version,): (String,) =
-        sqlx::query_as("SHOW server_version").fetch_one(&mut connection).await.unwrap();
+    let (version,): (String,) = sqlx::query_as("SHOW server_version").fetch_one(&mut connection).await.unwrap();
     assert!(version.starts_with(&server.version().to_string()), "{version}");
     if let Ok(wanted) = std::env::var("TEST_POSTGRES_VERSION") {
         assert_eq!(server.version().to_string(), wanted);
@@ -49,7 +48,6 @@ async fn the_server_is_of_the_version_that_was_asked_for() {
 async fn text_is_utf8() {
     let db = Database::create().await;
     let mut connection = PgConnection::connect(db.url()).await.unwrap();
-    let (encoding,): (String,) =
-        sqlx::query_as("SHOW server_encoding").fetch_one(&mut connection).await.unwrap();
+    let (encoding,): (String,) = sqlx::query_as("SHOW server_encoding").fetch_one(&mut connection).await.unwrap();
     assert_eq!(encoding, "UTF8");
 }

@@ -120,7 +120,6 @@ async fn a_durable_server_keeps_what_it_acknowledged_through_a_crash() {
     server.restart().await;
 
     let mut connection = PgConnection::connect(db.url()).await.unwrap();
-    let (answer,): (i32,) =
-        sqlx::query_as("SELECT answer FROM proof").fetch_one(&mut connection).await.unwrap();
+    let (answer,): (i32,) = sqlx::query_as("SELECT answer FROM proof").fetch_one(&mut connection).await.unwrap();
     assert_eq!(answer, 42);
 }
