@@ -29,8 +29,7 @@ pub fn encode_struct<E: Serialize>(event: &E, event_type: &EventType) -> Result<
 }
 
 fn into_text(json: Vec<u8>, event_type: &EventType) -> Result<String, EncodeError> {
-    String::from_utf8(json)
-        .map_err(|source| EncodeError::new(event_type.name(), serde::ser::Error::custom(source)))
+    String::from_utf8(json).map_err(|source| EncodeError::new(event_type.name(), serde::ser::Error::custom(source)))
 }
 
 /// Reads the content of the variant that serde numbers `index`.
@@ -47,10 +46,7 @@ pub fn decode_variant<E: DeserializeOwned>(
 }
 
 /// Reads a struct that is an event by itself.
-pub fn decode_struct<E: DeserializeOwned>(
-    stored: EncodedEvent<'_>,
-    event_type: &EventType,
-) -> Result<E, DecodeError> {
+pub fn decode_struct<E: DeserializeOwned>(stored: EncodedEvent<'_>, event_type: &EventType) -> Result<E, DecodeError> {
     let decoded = match to_current(stored, event_type)? {
         None => serde_json::from_str(stored.payload),
         Some(value) => serde_json::from_value(value),

@@ -236,8 +236,9 @@ impl EncodeError {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.sentence())]
 pub struct DecodeError {
-    category: String,
-    event_type: String,
+    // Boxed rather than `String`, which keeps every `Result` that can hold an `Error` small.
+    category: Box<str>,
+    event_type: Box<str>,
     schema_version: u32,
     #[source]
     kind: DecodeErrorKind,
@@ -273,8 +274,8 @@ impl DecodeError {
     /// Keeps what cannot be read, and why. The payload is not kept: it may hold what should not be logged.
     pub fn new(stored: EncodedEvent<'_>, kind: DecodeErrorKind) -> Self {
         Self {
-            category: stored.category.to_owned(),
-            event_type: stored.event_type.to_owned(),
+            category: stored.category.into(),
+            event_type: stored.event_type.into(),
             schema_version: stored.schema_version,
             kind,
         }
@@ -308,9 +309,7 @@ impl DecodeError {
                 format!("event type `{event_type}` could not be raised from schema version {from}")
             }
             DecodeErrorKind::Payload(_) => {
-                format!(
-                    "the payload of event type `{event_type}`, schema version {schema_version}, does not fit it"
-                )
+                format!("the payload of event type `{event_type}`, schema version {schema_version}, does not fit it")
             }
         }
     }

@@ -109,9 +109,7 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Dispatch, Loaded};
 pub use command::{Command, Context, Handle, HandleWith};
-pub use error::{
-    BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend,
-};
+pub use error::{BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend};
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
 pub use id::{AggregateId, InvalidId};
@@ -121,12 +119,10 @@ pub use recorded::{Append, Appended, MAX_EVENT_TYPE_BYTES, NewEvent, Position, R
 pub use retry::Retry;
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use store::{
-    BoxFuture, Direction, DynEventStore, ErasedEventStore, EventFilter, EventStore, EventStoreExt, Fold,
-    LogPage, ReadLog, ReadStream, Visit,
+    BoxFuture, Direction, DynEventStore, ErasedEventStore, EventFilter, EventStore, EventStoreExt, Fold, LogPage,
+    ReadLog, ReadStream, Visit,
 };
-pub use stream::{
-    ExpectedVersion, InvalidStreamId, MAX_CATEGORY_BYTES, MAX_ID_BYTES, SLICES, StreamId, Version,
-};
+pub use stream::{ExpectedVersion, InvalidStreamId, MAX_CATEGORY_BYTES, MAX_ID_BYTES, SLICES, StreamId, Version};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use upcast::{Upcast, Upcaster};
 

@@ -27,20 +27,15 @@ impl<A: Aggregate> Load<A> {
     ) -> Result<Self, Error> {
         let start = Instant::now();
         let mut folding = Folding::new(&stream, snapshots);
-        store.load(&stream, snapshots.wanted(), &mut folding).await?;
+        store.fold_stream(&stream, snapshots.wanted(), &mut folding).await?;
         if let Some(unreadable) = folding.unreadable {
             // What came behind the snapshot is of no use without it: replay from the first event.
             folding = Folding::new(&stream, snapshots);
-            store.load(&stream, None, &mut folding).await?;
+            store.fold_stream(&stream, None, &mut folding).await?;
             folding.unreadable = Some(unreadable);
         }
         let Folding { state, version, snapshot, unreadable, .. } = folding;
-        Ok(Self {
-            loaded: Loaded::new(stream, version, state),
-            snapshot,
-            unreadable,
-            load_time: start.elapsed(),
-        })
+        Ok(Self { loaded: Loaded::new(stream, version, state), snapshot, unreadable, load_time: start.elapsed() })
     }
 
     /// The snapshot of the aggregate as it is now, if it is due.
@@ -101,17 +96,10 @@ impl<A: Aggregate> Fold for Folding<'_, A> {
         }
         let next = self.version.after(1);
         if version != next {
-            return Err(Error::store(BrokenStream {
-                stream: self.stream.clone(),
-                expected: next,
-                found: version,
-            }));
+            return Err(Error::store(BrokenStream { stream: self.stream.clone(), expected: next, found: version }));
         }
-        let event = A::Event::decode(event).map_err(|source| Error::Decode {
-            stream: self.stream.clone(),
-            version,
-            source,
-        })?;
+        let event =
+            A::Event::decode(event).map_err(|source| Error::Decode { stream: self.stream.clone(), version, source })?;
         self.state.apply(event);
         self.version = version;
         Ok(())

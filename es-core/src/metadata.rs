@@ -138,8 +138,7 @@ impl TraceContext {
 /// `version-trace-parent-flags` in lower-case hexadecimal, trace and parent not all zero; later versions may append more.
 fn is_traceparent(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
-    let hex =
-        |part: &str, len| part.len() == len && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let hex = |part: &str, len| part.len() == len && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let nonzero = |part: &str| part.bytes().any(|b| b != b'0');
     match parts.as_slice() {
         [version, trace, parent, flags, rest @ ..] => {

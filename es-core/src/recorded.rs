@@ -66,11 +66,7 @@ pub struct NewEvent {
 
 impl NewEvent {
     /// Puts raw parts together under a fresh id, for tools that move events between stores.
-    pub fn new(
-        event_type: impl Into<Cow<'static, str>>,
-        schema_version: u32,
-        payload: impl Into<String>,
-    ) -> Self {
+    pub fn new(event_type: impl Into<Cow<'static, str>>, schema_version: u32, payload: impl Into<String>) -> Self {
         Self {
             id: EventId::new(),
             event_type: event_type.into(),
@@ -90,20 +86,11 @@ impl NewEvent {
     }
 
     /// Encodes a typed event, and gives it back as a later reader will see it.
-    pub(crate) fn encode_and_reread<E: Event>(
-        event: &E,
-        metadata: &Metadata,
-    ) -> Result<(Self, E), EncodeError> {
+    pub(crate) fn encode_and_reread<E: Event>(event: &E, metadata: &Metadata) -> Result<(Self, E), EncodeError> {
         let event_type = event.event_type();
         let payload = event.encode()?;
-        let stored = EncodedEvent::new(
-            event_type.category(),
-            event_type.name(),
-            event_type.schema_version(),
-            &payload,
-        );
-        let reread =
-            E::decode(stored).map_err(|source| EncodeError::not_readable(event_type.name(), source))?;
+        let stored = EncodedEvent::new(event_type.category(), event_type.name(), event_type.schema_version(), &payload);
+        let reread = E::decode(stored).map_err(|source| EncodeError::not_readable(event_type.name(), source))?;
         let new = Self {
             id: EventId::new(),
             event_type: Cow::Borrowed(event_type.name()),
@@ -239,8 +226,7 @@ impl RawEvent<'_> {
     /// # Errors
     /// [`Error::Decode`] with stream and version.
     pub fn decode<E: Event>(self) -> Result<Recorded<E>, Error> {
-        let stored =
-            EncodedEvent::new(self.stream.category(), self.event_type, self.schema_version, self.payload);
+        let stored = EncodedEvent::new(self.stream.category(), self.event_type, self.schema_version, self.payload);
         match E::decode(stored) {
             Ok(event) => Ok(Recorded {
                 id: self.id,

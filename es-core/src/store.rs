@@ -85,7 +85,7 @@ pub trait EventStore: Send + Sync {
     ///
     /// # Errors
     /// What `fold` returned, and the store's own failures.
-    fn load(
+    fn fold_stream(
         &self,
         stream: &StreamId,
         state_version: Option<u32>,
@@ -96,21 +96,13 @@ pub trait EventStore: Send + Sync {
     ///
     /// # Errors
     /// What `visit` returned, and the store's own failures.
-    fn read_stream(
-        &self,
-        read: ReadStream,
-        visit: &mut Visit<'_>,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+    fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Hands the next events of the log to `visit`, in log order, each with its position.
     ///
     /// # Errors
     /// What `visit` returned, and the store's own failures.
-    fn read_log(
-        &self,
-        read: ReadLog,
-        visit: &mut Visit<'_>,
-    ) -> impl Future<Output = Result<LogPage, Error>> + Send;
+    fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> impl Future<Output = Result<LogPage, Error>> + Send;
 
     /// The highest place given so far, after giving one to every event that was committed before the call.
     ///
@@ -135,7 +127,7 @@ pub trait EventStore: Send + Sync {
     fn delete_snapshots(&self, stream: &StreamId) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Takes in what a [load](EventStore::load) hands out.
+/// Takes in what a [load](EventStore::fold_stream) hands out.
 ///
 /// # Example: count what had to be replayed
 ///
@@ -338,8 +330,7 @@ impl EventFilter {
 
     /// Whether an event passes.
     pub fn allows(&self, category: &str, event_type: &str) -> bool {
-        let passes =
-            |wanted: &[Cow<'static, str>], name| wanted.is_empty() || wanted.iter().any(|w| w == name);
+        let passes = |wanted: &[Cow<'static, str>], name| wanted.is_empty() || wanted.iter().any(|w| w == name);
         passes(&self.categories, category) && passes(&self.types, event_type)
     }
 }

@@ -45,10 +45,7 @@ impl StreamId {
     ///
     /// # Errors
     /// [`InvalidStreamId`] when a part is empty, too long or holds a NUL character, or when the category holds `-`.
-    pub fn new(
-        category: impl Into<Cow<'static, str>>,
-        id: impl Into<Arc<str>>,
-    ) -> Result<Self, InvalidStreamId> {
+    pub fn new(category: impl Into<Cow<'static, str>>, id: impl Into<Arc<str>>) -> Result<Self, InvalidStreamId> {
         let (category, id) = (category.into(), id.into());
         check_category(&category)?;
         check_id(&id)?;
@@ -71,9 +68,8 @@ impl StreamId {
     /// lowest ten bits by exclusive or (see [the authors' page](http://www.isthe.com/chongo/tech/comp/fnv/)).
     pub fn slice(&self) -> u16 {
         let bytes = self.category.bytes().chain([b'-']).chain(self.id.bytes());
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = bytes
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         let folded = (hash >> 40) ^ (hash >> 20) ^ hash;
         u16::try_from(folded % u64::from(SLICES)).unwrap_or(0)
     }

@@ -103,13 +103,8 @@ struct Stored {
 
 /// Begins with what has happened before: an event, several, or `()` for nothing.
 pub fn given<A: Aggregate>(events: impl IntoEvents<A::Event>) -> Given<A> {
-    Given {
-        state: A::default(),
-        version: Version::NONE,
-        now: Timestamp::UNIX_EPOCH,
-        metadata: Metadata::default(),
-    }
-    .and(events)
+    Given { state: A::default(), version: Version::NONE, now: Timestamp::UNIX_EPOCH, metadata: Metadata::default() }
+        .and(events)
 }
 
 /// Begins with an aggregate that nothing ever happened to.
@@ -235,10 +230,7 @@ impl<A: Aggregate, R: Debug> Then<A, R> {
         match &self.decided {
             Err(rejection) if *rejection == expected => self,
             Err(rejection) => {
-                panic!(
-                    "the refusal differs\n{}",
-                    diff(&format!("{expected:#?}\n"), &format!("{rejection:#?}\n"))
-                )
+                panic!("the refusal differs\n{}", diff(&format!("{expected:#?}\n"), &format!("{rejection:#?}\n")))
             }
             Ok(events) => panic!("expected the refusal {expected:?}, but this happened:\n{}", story(events)),
         }
@@ -310,9 +302,7 @@ pub fn expect_snapshots_to_be_caches<A: Aggregate>(story: impl IntoEvents<A::Eve
         let (before, behind) = events.split_at(taken_at);
         let halfway = replay(given_nothing::<A>(), before);
         let text = state_text(&snapshots, &halfway);
-        let Some(state) = snapshots.decode(&text) else {
-            panic!("the snapshot after event {taken_at} cannot be read")
-        };
+        let Some(state) = snapshots.decode(&text) else { panic!("the snapshot after event {taken_at} cannot be read") };
         let state = state_text(&snapshots, &replay(Given { state, ..halfway }, behind));
         assert!(
             state == whole,
@@ -342,9 +332,7 @@ fn into_stored<E: Event>(events: impl IntoEvents<E>) -> Vec<Stored> {
 fn stored<E: Event>(event: &E) -> Stored {
     let event_type = event.event_type();
     match event.encode() {
-        Ok(payload) => {
-            Stored { event_type: event_type.name(), schema_version: event_type.schema_version(), payload }
-        }
+        Ok(payload) => Stored { event_type: event_type.name(), schema_version: event_type.schema_version(), payload },
         Err(error) => panic!("an event cannot be written: {}", chain(&error)),
     }
 }

@@ -74,10 +74,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> Upcast for Result<Value, E> {
 
 /// The stored payload in today's shape, or `None` when it is in today's shape already and need not be parsed to a
 /// `Value` at all.
-pub(crate) fn to_current(
-    stored: EncodedEvent<'_>,
-    event_type: &EventType,
-) -> Result<Option<Value>, DecodeError> {
+pub(crate) fn to_current(stored: EncodedEvent<'_>, event_type: &EventType) -> Result<Option<Value>, DecodeError> {
     let current = event_type.schema_version();
     match stored.schema_version {
         version if version == current => Ok(None),
@@ -94,8 +91,7 @@ fn upcast_from(version: u32, stored: EncodedEvent<'_>, event_type: &EventType) -
     (version..).zip(event_type.upcasters().iter().skip(version as usize - 1)).try_fold(
         parsed,
         |value, (from, upcaster)| {
-            upcaster(value)
-                .map_err(|source| DecodeError::new(stored, DecodeErrorKind::Upcast { from, source }))
+            upcaster(value).map_err(|source| DecodeError::new(stored, DecodeErrorKind::Upcast { from, source }))
         },
     )
 }

@@ -21,9 +21,7 @@ macro_rules! refuse {
 }
 
 fn not_a_variant<E: serde::ser::Error>() -> E {
-    E::custom(
-        "an event enum must be serialized as serde does by default, without `tag`, `content` or `untagged`",
-    )
+    E::custom("an event enum must be serialized as serde does by default, without `tag`, `content` or `untagged`")
 }
 
 impl<S: Serializer> Serializer for VariantSerializer<S> {
@@ -96,11 +94,7 @@ impl<S: Serializer> Serializer for VariantSerializer<S> {
         Err(not_a_variant())
     }
 
-    fn serialize_newtype_struct<T: ?Sized + Serialize>(
-        self,
-        _: &'static str,
-        _: &T,
-    ) -> Result<S::Ok, S::Error> {
+    fn serialize_newtype_struct<T: ?Sized + Serialize>(self, _: &'static str, _: &T) -> Result<S::Ok, S::Error> {
         Err(not_a_variant())
     }
 
@@ -112,11 +106,7 @@ impl<S: Serializer> Serializer for VariantSerializer<S> {
         Err(not_a_variant())
     }
 
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleStruct, S::Error> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, S::Error> {
         Err(not_a_variant())
     }
 
@@ -150,11 +140,7 @@ impl<T: SerializeStruct> SerializeStructVariant for Content<T> {
     type Ok = T::Ok;
     type Error = T::Error;
 
-    fn serialize_field<V: ?Sized + Serialize>(
-        &mut self,
-        key: &'static str,
-        value: &V,
-    ) -> Result<(), T::Error> {
+    fn serialize_field<V: ?Sized + Serialize>(&mut self, key: &'static str, value: &V) -> Result<(), T::Error> {
         self.0.serialize_field(key, value)
     }
 

@@ -21,11 +21,11 @@ pub trait ErasedEventStore: Send + Sync {
     /// # Errors
     /// As there.
     fn append_erased(&self, append: Append) -> BoxFuture<'_, Result<Appended, Error>>;
-    /// [`EventStore::load`]
+    /// [`EventStore::fold_stream`]
     ///
     /// # Errors
     /// As there.
-    fn load_erased<'a>(
+    fn fold_stream_erased<'a>(
         &'a self,
         stream: &'a StreamId,
         state_version: Option<u32>,
@@ -35,20 +35,13 @@ pub trait ErasedEventStore: Send + Sync {
     ///
     /// # Errors
     /// As there.
-    fn read_stream_erased<'a>(
-        &'a self,
-        read: ReadStream,
-        visit: &'a mut Visit<'_>,
-    ) -> BoxFuture<'a, Result<(), Error>>;
+    fn read_stream_erased<'a>(&'a self, read: ReadStream, visit: &'a mut Visit<'_>)
+    -> BoxFuture<'a, Result<(), Error>>;
     /// [`EventStore::read_log`]
     ///
     /// # Errors
     /// As there.
-    fn read_log_erased<'a>(
-        &'a self,
-        read: ReadLog,
-        visit: &'a mut Visit<'_>,
-    ) -> BoxFuture<'a, Result<LogPage, Error>>;
+    fn read_log_erased<'a>(&'a self, read: ReadLog, visit: &'a mut Visit<'_>) -> BoxFuture<'a, Result<LogPage, Error>>;
     /// [`EventStore::log_end`]
     ///
     /// # Errors
@@ -73,13 +66,13 @@ impl<S: EventStore> ErasedEventStore for S {
         Box::pin(self.append(append))
     }
 
-    fn load_erased<'a>(
+    fn fold_stream_erased<'a>(
         &'a self,
         stream: &'a StreamId,
         state_version: Option<u32>,
         fold: &'a mut dyn Fold,
     ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(self.load(stream, state_version, fold))
+        Box::pin(self.fold_stream(stream, state_version, fold))
     }
 
     fn read_stream_erased<'a>(
@@ -90,11 +83,7 @@ impl<S: EventStore> ErasedEventStore for S {
         Box::pin(self.read_stream(read, visit))
     }
 
-    fn read_log_erased<'a>(
-        &'a self,
-        read: ReadLog,
-        visit: &'a mut Visit<'_>,
-    ) -> BoxFuture<'a, Result<LogPage, Error>> {
+    fn read_log_erased<'a>(&'a self, read: ReadLog, visit: &'a mut Visit<'_>) -> BoxFuture<'a, Result<LogPage, Error>> {
         Box::pin(self.read_log(read, visit))
     }
 
@@ -157,13 +146,13 @@ impl EventStore for DynEventStore {
         self.0.append_erased(append).await
     }
 
-    async fn load(
+    async fn fold_stream(
         &self,
         stream: &StreamId,
         state_version: Option<u32>,
         fold: &mut dyn Fold,
     ) -> Result<(), Error> {
-        self.0.load_erased(stream, state_version, fold).await
+        self.0.fold_stream_erased(stream, state_version, fold).await
     }
 
     async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {
