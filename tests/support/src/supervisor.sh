@@ -44,4 +44,6 @@ while [ -e pid ] && [ ! -e exited ] && [ $tenths -lt 100 ]; do
     tenths=$((tenths + 1))
 done
 [ -e exited ] || kill_hard
+# Whoever writes `exited` must be done before the folder goes, or the file would bring the folder back.
+wait
 cd / && { [ -e "$folder/keep" ] || rm -rf "$folder"; }
