@@ -171,7 +171,7 @@ pub(crate) fn stream_of<A: Aggregate>(id: &A::Id) -> Result<StreamId, Error> {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Loaded<A> {
     /// The stream its events are in.
@@ -190,6 +190,13 @@ impl<A> Loaded<A> {
     /// Whether anything ever happened to it.
     pub fn exists(&self) -> bool {
         self.version > Version::NONE
+    }
+}
+
+/// Without the state, so that it does not have to be `Debug`.
+impl<A> std::fmt::Debug for Loaded<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded").field("stream", &self.stream).field("version", &self.version).finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,329 @@
+//! The suite that a store must pass: the contract of [`EventStore`], sentence by sentence.
+//!
+//! [`conformance_tests!`](crate::conformance_tests) turns it into tests, one for each case, in modules by theme, so that a
+//! failure is named in the output of `cargo test`: `log::every_page_size_gives_the_same_sequence`. The message of a failed
+//! assertion is the sentence of the contract that is broken.
+//!
+//! Add it as a development dependency: `es-core = { version = "…", features = ["conformance"] }`.
+//!
+//! # Example: the whole test file of a store
+//!
+//! ```
+//! # mod tests {
+//! use es_memory::MemoryStore;
+//!
+//! es_core::conformance_tests!(async { MemoryStore::new() });
+//! # }
+//! ```
+//!
+//! The expression is evaluated anew for each case, inside a runtime of the case's own. It is a future of a **fresh, empty
+//! store**; of a `Result` with one, when opening it can fail; or of a pair with a guard, when something has to live as
+//! long as the case. See [`Subject`].
+//!
+//! # Example: run one case, on a store of your own
+//!
+//! ```
+//! use es_core::conformance;
+//! use es_memory::MemoryStore;
+//!
+//! conformance::run(async { MemoryStore::new() }, conformance::append::versions_count_from_one_without_gaps);
+//! ```
+//!
+//! Cases with chance in them print the seed they drew. Set the environment variable `CONFORMANCE_SEED` to repeat one.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is a suite of tests: a case that fails panics, as every test does"
+)]
+
+pub mod append;
+pub mod concurrency;
+pub mod execute;
+pub mod hostile;
+pub mod log;
+pub mod read;
+pub mod snapshot;
+
+mod support;
+mod tally;
+
+use std::any::Any;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::error::BoxError;
+use crate::store::EventStore;
+
+/// How long a case may take before it counts as hanging.
+const LONGEST_CASE: Duration = Duration::from_secs(120);
+
+/// A store that several tasks can use at once: a clone is another handle on the same store.
+///
+/// # Example: a case of your own, in the form of the suite's
+///
+/// ```
+/// use es_core::Position;
+/// use es_core::conformance::{self, Candidate};
+///
+/// async fn a_new_store_is_empty<S: Candidate>(store: S) {
+///     assert_eq!(store.log_end().await.unwrap(), Position::START);
+/// }
+///
+/// conformance::run(async { es_memory::MemoryStore::new() }, a_new_store_is_empty);
+/// ```
+pub trait Candidate: EventStore + Clone + 'static {}
+
+impl<S: EventStore + Clone + 'static> Candidate for S {}
+
+/// What the expression given to [`conformance_tests!`](crate::conformance_tests) may come to: a fresh, empty store; a
+/// `(store, guard)` pair; a `Result` with either.
+///
+/// # Example: a database that is dropped after the case, and may fail to come up
+///
+/// The guard is dropped when the case has ended, inside the runtime and on the test's thread. So a guard that asks
+/// [`std::thread::panicking`] learns whether the case failed, and can leave the database behind for whoever looks into it.
+///
+/// ```
+/// # mod tests {
+/// # use es_memory::MemoryStore as MyStore;
+/// # struct TestDatabase;
+/// # impl TestDatabase {
+/// #     async fn create() -> Result<Self, std::io::Error> { Ok(Self) }
+/// #     async fn connect(&self) -> Result<MyStore, es_core::Error> { Ok(MyStore::new()) }
+/// # }
+/// async fn open() -> Result<(MyStore, TestDatabase), es_core::conformance::OpenError> {
+///     let database = TestDatabase::create().await?;
+///     let store = database.connect().await?;
+///     Ok((store, database))
+/// }
+///
+/// es_core::conformance_tests!(open());
+/// # }
+/// ```
+pub trait Subject {
+    /// The store.
+    type Store: Candidate;
+
+    /// The store, and what has to live as long as the case.
+    ///
+    /// # Errors
+    /// Why there is no store.
+    fn into_parts(self) -> Result<(Self::Store, Box<dyn Any>), OpenError>;
+}
+
+/// Why a store could not be opened: any error.
+pub type OpenError = BoxError;
+
+impl<S: Candidate> Subject for S {
+    type Store = S;
+
+    fn into_parts(self) -> Result<(S, Box<dyn Any>), OpenError> {
+        Ok((self, Box::new(())))
+    }
+}
+
+impl<S: Candidate, G: 'static> Subject for (S, G) {
+    type Store = S;
+
+    fn into_parts(self) -> Result<(S, Box<dyn Any>), OpenError> {
+        Ok((self.0, Box::new(self.1)))
+    }
+}
+
+impl<T: Subject, E: Into<OpenError>> Subject for Result<T, E> {
+    type Store = T::Store;
+
+    fn into_parts(self) -> Result<(T::Store, Box<dyn Any>), OpenError> {
+        self.map_err(Into::into)?.into_parts()
+    }
+}
+
+/// Runs one case to its end, on a multi-thread runtime of its own.
+///
+/// # Panics
+/// When the case fails, when the store cannot be opened, and when the case takes longer than two minutes.
+pub fn run<T, F>(open: impl Future<Output = T>, case: impl FnOnce(T::Store) -> F)
+where
+    T: Subject,
+    F: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+    runtime.expect("a runtime for the case can be built").block_on(async {
+        let opened = open.await.into_parts();
+        let (store, _guard) =
+            opened.unwrap_or_else(|error| panic!("the store could not be opened: {error:?}"));
+        let ended = tokio::time::timeout(LONGEST_CASE, case(store)).await;
+        assert!(ended.is_ok(), "the case still hangs after {LONGEST_CASE:?}");
+    });
+}
+
+/// Makes a test of each case of the [conformance suite](crate::conformance), in modules by theme.
+///
+/// It takes an expression: a future of a [`Subject`](crate::conformance::Subject), evaluated anew for each case. The names
+/// that it uses must be in scope of the module that the macro is called in.
+///
+/// # Example: a store behind the object-safe twin
+///
+/// ```
+/// # mod tests {
+/// use es_core::DynEventStore;
+/// use es_memory::MemoryStore;
+///
+/// es_core::conformance_tests!(async { DynEventStore::new(MemoryStore::new()) });
+/// # }
+/// ```
+#[macro_export]
+macro_rules! conformance_tests {
+    ($open:expr) => {
+        $crate::__conformance_themes! { $open;
+            append {
+                versions_count_from_one_without_gaps
+                any_goes_behind_whatever_is_there
+                no_stream_needs_an_empty_stream
+                exists_needs_at_least_one_event
+                exact_needs_that_very_version
+                exact_zero_is_no_stream
+                a_conflict_names_stream_expected_and_actual
+                a_refused_append_stores_nothing
+                a_malformed_append_stores_nothing
+                malformed_comes_before_conflict
+                what_was_acknowledged_is_seen_at_once
+                ids_of_different_categories_never_collide
+                every_part_of_an_event_comes_back
+                recorded_time_is_the_stores_and_never_runs_backwards
+            }
+            read {
+                every_direction_start_and_limit
+                an_unknown_stream_has_nothing_to_visit
+                an_error_of_the_visitor_ends_the_read
+                an_error_of_the_fold_ends_the_load
+                no_lock_is_held_while_a_stream_is_visited
+                no_lock_is_held_while_a_load_folds
+            }
+            log {
+                an_empty_log_is_at_its_end
+                every_event_is_there_once_in_stream_order
+                the_log_shows_what_the_stream_shows
+                places_never_change
+                every_page_size_gives_the_same_sequence
+                reading_begins_right_behind_a_place
+                reading_on_from_next_misses_nothing
+                at_end_is_only_said_at_the_end
+                a_limit_of_zero_visits_nothing
+                beyond_the_end_there_is_nothing
+                filters_let_pass_what_was_asked_for
+                next_moves_past_what_was_filtered
+                the_limit_counts_wanted_events
+                log_end_covers_what_was_acknowledged
+                an_error_of_the_visitor_ends_the_read
+                no_lock_is_held_while_the_log_is_visited
+            }
+            snapshot {
+                a_load_without_a_snapshot_replays_everything
+                a_load_begins_with_the_snapshot
+                a_snapshot_is_only_for_who_asks
+                state_versions_are_kept_apart
+                a_snapshot_ahead_of_its_stream_is_not_handed_out
+                a_stale_snapshot_never_overwrites_a_newer_one
+                an_unreadable_snapshot_gives_way
+                deleting_forgets_every_snapshot_of_the_stream
+                streams_have_their_own_snapshots
+                an_offer_is_kept_or_dropped_but_never_harmful
+                the_newest_of_parallel_saves_stays
+                hostile_states_come_back
+                every_snapshot_of_every_split_equals_replay
+                a_policy_changes_no_result
+                an_undecodable_snapshot_is_ignored_and_replaced
+            }
+            concurrency {
+                parallel_any_appends_are_all_stored
+                one_of_parallel_exact_appends_wins
+                one_of_parallel_no_stream_appends_wins
+                appends_of_several_events_never_interleave
+                stream_readers_see_whole_appends
+                log_readers_beside_writers_miss_nothing
+                writers_find_their_own_events_in_the_log
+                dropped_appends_are_whole_or_absent
+            }
+            hostile {
+                ids_of_every_kind
+                categories_of_every_kind
+                look_alikes_are_different_streams
+                event_types_of_every_kind
+                strings_of_every_kind
+                metadata_of_every_kind
+                nul_in_metadata_is_stored_or_refused
+                numbers_keep_their_text
+                json_keeps_its_text
+                deep_nesting
+                payloads_of_several_megabytes
+                thousands_of_events_in_one_append
+                the_largest_numbers_overflow_nothing
+            }
+            execute {
+                a_command_becomes_events
+                options_reach_the_events
+                a_command_begins_a_conversation
+                a_rejection_is_typed_and_stores_nothing
+                a_command_without_events_stores_nothing
+                a_stated_version_is_checked_and_not_retried
+                every_deposit_counts_once_under_contention
+                everything_works_behind_the_object_safe_twin
+                typed_streams_turn_pages_without_loss
+                the_typed_log_turns_pages_without_loss
+                the_past_can_be_loaded
+                an_unreadable_event_is_named
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_themes {
+    ($open:expr; $($theme:ident { $($rest:tt)* })*) => {
+        $($crate::__conformance_cases! { $open; $theme $($rest)* })*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_cases {
+    ($open:expr; $theme:ident $($case:ident)*) => {
+        mod $theme {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $(
+                #[test]
+                fn $case() {
+                    $crate::conformance::run($open, $crate::conformance::$theme::$case);
+                }
+            )*
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A case that no list names would never run.
+    #[test]
+    fn every_case_is_listed() {
+        let list = include_str!("conformance.rs");
+        let listed = |case: &str| list.lines().any(|line| line.trim() == case);
+        let themes = [
+            include_str!("conformance/append.rs"),
+            include_str!("conformance/concurrency.rs"),
+            include_str!("conformance/execute.rs"),
+            include_str!("conformance/hostile.rs"),
+            include_str!("conformance/log.rs"),
+            include_str!("conformance/read.rs"),
+            include_str!("conformance/snapshot.rs"),
+        ];
+        let cases = themes.iter().flat_map(|theme| theme.split("pub async fn ").skip(1));
+        for case in cases.filter_map(|rest| rest.split('<').next()) {
+            assert!(listed(case), "the case `{case}` is missing from the list in `conformance_tests!`");
+        }
+    }
+}
