@@ -1,15 +1,16 @@
 //! Typed reads that come a page at a time: memory stays flat, and no connection waits for a slow reader.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
 use crate::error::Error;
 use crate::event::Event;
-use crate::recorded::{Position, Recorded};
-use crate::store::{BoxFuture, Direction, EventFilter, EventStore, LogPage, ReadLog, ReadStream};
+use crate::recorded::{Position, RawEvent, Recorded};
+use crate::store::{BoxFuture, Direction, EventFilter, EventStore, ReadLog, ReadStream};
 use crate::stream::Version;
 
 /// How many events are fetched at once.
@@ -49,9 +50,7 @@ const PAGE: u32 = 500;
 /// ```
 #[must_use = "nothing is read until events are taken"]
 pub struct StreamEvents<'a, S, E> {
-    store: &'a S,
-    next: Option<ReadStream>,
-    page: Page<'a, Recorded<E>, VecDeque<Recorded<E>>>,
+    pages: Pages<'a, S, E, ReadStream>,
 }
 
 /// The events of the log, typed. Take them with [`next`](Self::next), all at once with [`collect`](Self::collect), or as
@@ -91,28 +90,15 @@ pub struct StreamEvents<'a, S, E> {
 /// ```
 #[must_use = "nothing is read until events are taken"]
 pub struct LogEvents<'a, S, E> {
-    store: &'a S,
-    next: Option<ReadLog>,
+    pages: Pages<'a, S, E, ReadLog>,
     remaining: Option<u64>,
-    position: Position,
-    page: Page<'a, Recorded<E>, (VecDeque<Recorded<E>>, LogPage)>,
-}
-
-/// A page that is being taken from, and the next one that is being fetched.
-struct Page<'a, T, F> {
-    ready: VecDeque<T>,
-    fetch: Option<BoxFuture<'a, Result<F, Error>>>,
-}
-
-impl<T, F> Page<'_, T, F> {
-    const fn new() -> Self {
-        Self { ready: VecDeque::new(), fetch: None }
-    }
+    /// The place of the last event that was taken.
+    taken: Position,
 }
 
 impl<'a, S: EventStore, E: Event> StreamEvents<'a, S, E> {
     pub(crate) fn new(store: &'a S, read: ReadStream) -> Self {
-        Self { store, next: Some(read), page: Page::new() }
+        Self { pages: Pages::new(store, read, fetch_stream) }
     }
 
     /// Starts with the event at `version`, itself included.
@@ -131,15 +117,16 @@ impl<'a, S: EventStore, E: Event> StreamEvents<'a, S, E> {
     }
 
     fn map(self, change: impl FnOnce(ReadStream) -> ReadStream) -> Self {
-        Self { next: self.next.map(change), ..self }
+        Self { pages: self.pages.map(change) }
     }
 
     /// The next event, `None` after the last.
     ///
     /// # Errors
-    /// [`Error::Decode`] for an event that cannot be read, and the store's own failures.
+    /// [`Error::Decode`] for an event that cannot be read, after all events before it, and the store's own failures. Nothing
+    /// comes after an error.
     pub async fn next(&mut self) -> Result<Option<Recorded<E>>, Error> {
-        std::future::poll_fn(|cx| self.poll(cx)).await.transpose()
+        std::future::poll_fn(|cx| self.pages.poll(cx)).await.transpose()
     }
 
     /// All events that are left.
@@ -153,80 +140,18 @@ impl<'a, S: EventStore, E: Event> StreamEvents<'a, S, E> {
         }
         Ok(all)
     }
-
-    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Recorded<E>, Error>>> {
-        loop {
-            if let Some(event) = self.page.ready.pop_front() {
-                return Poll::Ready(Some(Ok(event)));
-            }
-            if let Some(fetch) = &mut self.page.fetch {
-                let fetched = ready!(fetch.as_mut().poll(cx));
-                self.page.fetch = None;
-                match fetched {
-                    Ok(events) => self.page.ready = events,
-                    Err(error) => {
-                        self.next = None;
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                }
-                self.plan_next_page();
-                if self.page.ready.is_empty() {
-                    return Poll::Ready(None);
-                }
-                continue;
-            }
-            match self.next.clone() {
-                Some(read) if read.limit != Some(0) => self.page.fetch = Some(fetch_stream(self.store, read)),
-                _ => return Poll::Ready(None),
-            }
-        }
-    }
-
-    /// A short page is the last one.
-    fn plan_next_page(&mut self) {
-        let fetched = self.page.ready.len() as u64;
-        let Some(read) = self.next.take() else { return };
-        let Some(last) = self.page.ready.back() else { return };
-        if fetched < u64::from(PAGE) {
-            return;
-        }
-        let from = match read.direction {
-            Direction::Forwards => last.version.after(1),
-            Direction::Backwards => Version(last.version.0 - 1),
-        };
-        let limit = read.limit.map(|limit| limit.saturating_sub(fetched));
-        if from > Version::NONE {
-            self.next = Some(ReadStream { from: Some(from), limit, ..read });
-        }
-    }
-}
-
-fn fetch_stream<'a, S: EventStore, E: Event>(
-    store: &'a S,
-    read: ReadStream,
-) -> BoxFuture<'a, Result<VecDeque<Recorded<E>>, Error>> {
-    let limit = read.limit.unwrap_or(u64::MAX).min(PAGE.into());
-    Box::pin(async move {
-        let mut events = VecDeque::new();
-        let mut visit = |raw: crate::RawEvent<'_>| {
-            events.push_back(raw.decode()?);
-            Ok(())
-        };
-        store.read_stream(read.limit(limit), &mut visit).await?;
-        Ok(events)
-    })
 }
 
 impl<'a, S: EventStore, E: Event> LogEvents<'a, S, E> {
     pub(crate) fn new(store: &'a S, after: Position) -> Self {
         let read = ReadLog::after(after).filter(EventFilter::of::<E>()).limit(PAGE);
-        Self { store, next: Some(read), remaining: None, position: after, page: Page::new() }
+        Self { pages: Pages::new(store, read, fetch_log), remaining: None, taken: after }
     }
 
     /// Reads only events that the filter lets pass. By default it is [`EventFilter::of`] the event set, so that an unknown
     /// type of a known category is met, and not skipped.
     pub fn filter(self, filter: EventFilter) -> Self {
-        Self { next: self.next.map(|read| read.filter(filter)), ..self }
+        Self { pages: self.pages.map(|read| read.filter(filter)), ..self }
     }
 
     /// Stops after `events` events.
@@ -236,13 +161,17 @@ impl<'a, S: EventStore, E: Event> LogEvents<'a, S, E> {
 
     /// Everything up to here has been taken, or passed over by the filter.
     pub fn position(&self) -> Position {
-        self.position
+        match self.pages.covered {
+            Some(covered) if self.pages.ready.is_empty() => covered,
+            _ => self.taken,
+        }
     }
 
     /// The next event, `None` at the end of the log.
     ///
     /// # Errors
-    /// [`Error::Decode`] for an event that cannot be read, and the store's own failures.
+    /// [`Error::Decode`] for an event that cannot be read, after all events before it, and the store's own failures. Nothing
+    /// comes after an error.
     pub async fn next(&mut self) -> Result<Option<Recorded<E>>, Error> {
         std::future::poll_fn(|cx| self.poll(cx)).await.transpose()
     }
@@ -259,96 +188,147 @@ impl<'a, S: EventStore, E: Event> LogEvents<'a, S, E> {
         Ok(all)
     }
 
-    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Recorded<E>, Error>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Recorded<E>, Error>>> {
+        if self.remaining == Some(0) {
+            return Poll::Ready(None);
+        }
+        let item = ready!(self.pages.poll(cx));
+        if let Some(Ok(event)) = &item {
+            self.remaining = self.remaining.map(|remaining| remaining - 1);
+            self.taken = event.position.unwrap_or(self.taken);
+        }
+        Poll::Ready(item)
+    }
+}
+
+/// Fetches a page when the one before is used up. `R` asks for a page.
+struct Pages<'a, S, E, R> {
+    store: &'a S,
+    fetch: fn(&'a S, R) -> BoxFuture<'a, Result<Fetched<E, R>, Error>>,
+    next: Option<R>,
+    fetching: Option<BoxFuture<'a, Result<Fetched<E, R>, Error>>>,
+    ready: VecDeque<Result<Recorded<E>, Error>>,
+    covered: Option<Position>,
+}
+
+/// A page, and how to go on.
+struct Fetched<E, R> {
+    /// Its events. An event that cannot be read stands at the end, behind those that can.
+    events: VecDeque<Result<Recorded<E>, Error>>,
+    /// What to ask for behind it; nothing when it is the last.
+    next: Option<R>,
+    /// How far in the log its events, and those that the filter passed over, reach.
+    covered: Option<Position>,
+}
+
+impl<'a, S, E, R> Pages<'a, S, E, R> {
+    fn new(store: &'a S, read: R, fetch: fn(&'a S, R) -> BoxFuture<'a, Result<Fetched<E, R>, Error>>) -> Self {
+        Self { store, fetch, next: Some(read), fetching: None, ready: VecDeque::new(), covered: None }
+    }
+
+    fn map(self, change: impl FnOnce(R) -> R) -> Self {
+        Self { next: self.next.map(change), ..self }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Recorded<E>, Error>>> {
         loop {
-            if self.remaining == Some(0) {
-                return Poll::Ready(None);
+            if let Some(item) = self.ready.pop_front() {
+                return Poll::Ready(Some(item));
             }
-            if let Some(event) = self.page.ready.pop_front() {
-                self.remaining = self.remaining.map(|remaining| remaining - 1);
-                self.position = event.position.unwrap_or(self.position);
-                return Poll::Ready(Some(Ok(event)));
-            }
-            if let Some(fetch) = &mut self.page.fetch {
-                let fetched = ready!(fetch.as_mut().poll(cx));
-                self.page.fetch = None;
+            if let Some(fetching) = &mut self.fetching {
+                let fetched = ready!(fetching.as_mut().poll(cx));
+                self.fetching = None;
                 match fetched {
-                    Ok((events, page)) => self.turn_to(events, page),
-                    Err(error) => {
-                        self.next = None;
-                        return Poll::Ready(Some(Err(error)));
-                    }
+                    Ok(page) => (self.ready, self.next, self.covered) = (page.events, page.next, page.covered),
+                    Err(error) => return Poll::Ready(Some(Err(error))),
                 }
                 continue;
             }
             match self.next.take() {
-                // The page before is used up, so what the filter passed over behind its last event is done with, too.
-                Some(read) => {
-                    self.position = read.after;
-                    self.page.fetch = Some(fetch_log(self.store, read.clone()));
-                    self.next = Some(read);
-                }
+                Some(read) => self.fetching = Some((self.fetch)(self.store, read)),
                 None => return Poll::Ready(None),
             }
         }
     }
+}
 
-    fn turn_to(&mut self, events: VecDeque<Recorded<E>>, page: LogPage) {
-        self.page.ready = events;
-        let read = self.next.take();
-        if page.at_end {
-            self.finish_at(page.next);
-        } else {
-            self.next = read.map(|read| ReadLog { after: page.next, ..read });
-        }
-    }
-
-    fn finish_at(&mut self, end: Position) {
-        if self.page.ready.is_empty() {
-            self.position = end;
-        }
+/// Collects typed events up to the first one that cannot be read.
+fn collect<E: Event>(events: &mut VecDeque<Result<Recorded<E>, Error>>, raw: RawEvent<'_>) {
+    if !matches!(events.back(), Some(Err(_))) {
+        events.push_back(raw.decode());
     }
 }
 
-fn fetch_log<'a, S: EventStore, E: Event>(
-    store: &'a S,
-    read: ReadLog,
-) -> BoxFuture<'a, Result<(VecDeque<Recorded<E>>, LogPage), Error>> {
+fn fetch_stream<S: EventStore, E: Event>(
+    store: &S,
+    read: ReadStream,
+) -> BoxFuture<'_, Result<Fetched<E, ReadStream>, Error>> {
     Box::pin(async move {
         let mut events = VecDeque::new();
-        let mut visit = |raw: crate::RawEvent<'_>| {
-            events.push_back(raw.decode()?);
+        let page = read.clone().limit(read.limit.unwrap_or(u64::MAX).min(PAGE.into()));
+        let mut visit = |raw: RawEvent<'_>| {
+            collect(&mut events, raw);
             Ok(())
         };
-        let page = store.read_log(read, &mut visit).await?;
-        Ok((events, page))
+        store.read_stream(page, &mut visit).await?;
+        let next = behind(read, &events);
+        Ok(Fetched { events, next, covered: None })
+    })
+}
+
+/// What to read behind a page. A short page is the last one, and so is one that ends with an error.
+fn behind<E>(read: ReadStream, page: &VecDeque<Result<Recorded<E>, Error>>) -> Option<ReadStream> {
+    let fetched = page.len() as u64;
+    let Some(Ok(last)) = page.back() else { return None };
+    let from = match read.direction {
+        Direction::Forwards => last.version.after(1),
+        Direction::Backwards => Version(last.version.0.saturating_sub(1)),
+    };
+    let limit = read.limit.map(|limit| limit.saturating_sub(fetched));
+    let more = fetched == u64::from(PAGE) && from > Version::NONE && limit != Some(0);
+    more.then_some(ReadStream { from: Some(from), limit, ..read })
+}
+
+fn fetch_log<S: EventStore, E: Event>(store: &S, read: ReadLog) -> BoxFuture<'_, Result<Fetched<E, ReadLog>, Error>> {
+    Box::pin(async move {
+        let mut events = VecDeque::new();
+        let mut visit = |raw: RawEvent<'_>| {
+            collect(&mut events, raw);
+            Ok(())
+        };
+        let page = store.read_log(read.clone(), &mut visit).await?;
+        if matches!(events.back(), Some(Err(_))) {
+            return Ok(Fetched { events, next: None, covered: None });
+        }
+        let next = (!page.at_end).then_some(ReadLog { after: page.next, ..read });
+        Ok(Fetched { events, next, covered: Some(page.next) })
     })
 }
 
 impl<S: EventStore, E: Event + Unpin> Stream for StreamEvents<'_, S, E> {
     type Item = Result<Recorded<E>, Error>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll(cx)
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().pages.poll(cx)
     }
 }
 
 impl<S: EventStore, E: Event + Unpin> Stream for LogEvents<'_, S, E> {
     type Item = Result<Recorded<E>, Error>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll(cx)
     }
 }
 
-impl<S, E> std::fmt::Debug for StreamEvents<'_, S, E> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamEvents").field("next", &self.next).finish_non_exhaustive()
+impl<S, E> fmt::Debug for StreamEvents<'_, S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamEvents").field("next", &self.pages.next).finish_non_exhaustive()
     }
 }
 
-impl<S, E> std::fmt::Debug for LogEvents<'_, S, E> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LogEvents").field("position", &self.position).finish_non_exhaustive()
+impl<S, E> fmt::Debug for LogEvents<'_, S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogEvents").field("next", &self.pages.next).field("taken", &self.taken).finish_non_exhaustive()
     }
 }

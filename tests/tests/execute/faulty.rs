@@ -1,0 +1,110 @@
+//! A store that fails on demand, and remembers what it was asked.
+
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use es_core::{
+    Append, Appended, Error, EventStore, EventStoreExt, Fold, LogPage, Position, ReadLog, ReadStream, Snapshot,
+    StreamId, Visit,
+};
+use es_memory::MemoryStore;
+
+#[derive(Clone, Debug, Default)]
+pub struct Faulty {
+    pub inner: MemoryStore,
+    switches: Arc<Switches>,
+}
+
+#[derive(Debug, Default)]
+struct Switches {
+    unavailable: AtomicU32,
+    broken: AtomicU32,
+    rivals: AtomicU32,
+    appends: AtomicU32,
+    offered: Mutex<Vec<Snapshot>>,
+}
+
+impl Faulty {
+    /// The next `times` appends find the store out of reach.
+    pub fn unavailable(self, times: u32) -> Self {
+        self.switches.unavailable.store(times, SeqCst);
+        self
+    }
+
+    /// The next `times` appends fail for good.
+    pub fn broken(self, times: u32) -> Self {
+        self.switches.broken.store(times, SeqCst);
+        self
+    }
+
+    /// Somebody else is faster at the next `times` appends.
+    pub fn rivals(self, times: u32) -> Self {
+        self.switches.rivals.store(times, SeqCst);
+        self
+    }
+
+    pub fn appends(&self) -> u32 {
+        self.switches.appends.load(SeqCst)
+    }
+
+    /// The versions of the snapshots that were offered so far.
+    pub fn offered(&self) -> Vec<u64> {
+        self.switches.offered.lock().unwrap().iter().map(|snapshot| snapshot.version.0).collect()
+    }
+}
+
+fn take_one(counter: &AtomicU32) -> bool {
+    counter.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+impl EventStore for Faulty {
+    async fn append(&self, append: Append) -> Result<Appended, Error> {
+        self.switches.appends.fetch_add(1, SeqCst);
+        if take_one(&self.switches.unavailable) {
+            return Err(Error::unavailable("connection refused"));
+        }
+        if take_one(&self.switches.broken) {
+            return Err(Error::store("disk full"));
+        }
+        if take_one(&self.switches.rivals) {
+            let rival = crate::Event::Deposited { amount: 1 };
+            let id = append.stream.id().to_owned();
+            self.inner.append_events::<crate::Account>(&id, es_core::ExpectedVersion::Any, rival).await?;
+        }
+        self.inner.append(append).await
+    }
+
+    async fn fold_stream(
+        &self,
+        stream: &StreamId,
+        state_version: Option<u32>,
+        fold: &mut dyn Fold,
+    ) -> Result<(), Error> {
+        self.inner.fold_stream(stream, state_version, fold).await
+    }
+
+    async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.inner.read_stream(read, visit).await
+    }
+
+    async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
+        self.inner.read_log(read, visit).await
+    }
+
+    async fn log_end(&self) -> Result<Position, Error> {
+        self.inner.log_end().await
+    }
+
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), Error> {
+        self.inner.save_snapshot(snapshot).await
+    }
+
+    fn offer_snapshot(&self, snapshot: Snapshot) {
+        self.switches.offered.lock().unwrap().push(snapshot.clone());
+        self.inner.offer_snapshot(snapshot);
+    }
+
+    async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
+        self.inner.delete_snapshots(stream).await
+    }
+}
