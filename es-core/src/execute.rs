@@ -245,10 +245,10 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         self.check_expectation(stream, load.loaded.version)?;
         let events = self.decide(&load.loaded.state, stream, load.loaded.version).await?;
         let recorded = self.store_events(&mut load, events).await?;
-        if !recorded.is_empty() {
-            if let Some(snapshot) = load.due_snapshot(&snapshots) {
-                self.store.offer_snapshot(snapshot);
-            }
+        if !recorded.is_empty()
+            && let Some(snapshot) = load.due_snapshot(&snapshots)
+        {
+            self.store.offer_snapshot(snapshot);
         }
         let loaded = load.loaded;
         Ok(Outcome {

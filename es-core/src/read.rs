@@ -201,12 +201,15 @@ impl<'a, S: EventStore, E: Event> LogEvents<'a, S, E> {
     }
 }
 
+/// A page on its way.
+type Fetching<'a, E, R> = BoxFuture<'a, Result<Fetched<E, R>, Error>>;
+
 /// Fetches a page when the one before is used up. `R` asks for a page.
 struct Pages<'a, S, E, R> {
     store: &'a S,
-    fetch: fn(&'a S, R) -> BoxFuture<'a, Result<Fetched<E, R>, Error>>,
+    fetch: fn(&'a S, R) -> Fetching<'a, E, R>,
     next: Option<R>,
-    fetching: Option<BoxFuture<'a, Result<Fetched<E, R>, Error>>>,
+    fetching: Option<Fetching<'a, E, R>>,
     ready: VecDeque<Result<Recorded<E>, Error>>,
     covered: Option<Position>,
 }
@@ -222,7 +225,7 @@ struct Fetched<E, R> {
 }
 
 impl<'a, S, E, R> Pages<'a, S, E, R> {
-    fn new(store: &'a S, read: R, fetch: fn(&'a S, R) -> BoxFuture<'a, Result<Fetched<E, R>, Error>>) -> Self {
+    fn new(store: &'a S, read: R, fetch: fn(&'a S, R) -> Fetching<'a, E, R>) -> Self {
         Self { store, fetch, next: Some(read), fetching: None, ready: VecDeque::new(), covered: None }
     }
 
@@ -259,10 +262,7 @@ fn collect<E: Event>(events: &mut VecDeque<Result<Recorded<E>, Error>>, raw: Raw
     }
 }
 
-fn fetch_stream<S: EventStore, E: Event>(
-    store: &S,
-    read: ReadStream,
-) -> BoxFuture<'_, Result<Fetched<E, ReadStream>, Error>> {
+fn fetch_stream<S: EventStore, E: Event>(store: &S, read: ReadStream) -> Fetching<'_, E, ReadStream> {
     Box::pin(async move {
         let mut events = VecDeque::new();
         let page = read.clone().limit(read.limit.unwrap_or(u64::MAX).min(PAGE.into()));
@@ -289,7 +289,7 @@ fn behind<E>(read: ReadStream, page: &VecDeque<Result<Recorded<E>, Error>>) -> O
     more.then_some(ReadStream { from: Some(from), limit, ..read })
 }
 
-fn fetch_log<S: EventStore, E: Event>(store: &S, read: ReadLog) -> BoxFuture<'_, Result<Fetched<E, ReadLog>, Error>> {
+fn fetch_log<S: EventStore, E: Event>(store: &S, read: ReadLog) -> Fetching<'_, E, ReadLog> {
     Box::pin(async move {
         let mut events = VecDeque::new();
         let mut visit = |raw: RawEvent<'_>| {

@@ -44,7 +44,6 @@
 #![allow(clippy::panic, reason = "a failed expectation fails the test")]
 
 use std::fmt::Debug;
-use std::future::Future;
 
 use serde_json::Value;
 use similar::TextDiff;
@@ -144,20 +143,14 @@ impl<A: Aggregate> Given<A> {
     }
 
     /// Has the command decided with the help of services.
-    pub fn when_with<C, S>(
-        self,
-        command: C,
-        services: &S,
-    ) -> impl Future<Output = Then<A, <A as HandleWith<C, S>>::Error>>
+    pub async fn when_with<C, S>(self, command: C, services: &S) -> Then<A, <A as HandleWith<C, S>>::Error>
     where
         C: Command<Aggregate = A>,
         A: HandleWith<C, S>,
     {
-        async move {
-            let context = self.context();
-            let decided = self.state.handle_with(command, &context, services).await.map(into_stored);
-            self.then(decided)
-        }
+        let context = self.context();
+        let decided = self.state.handle_with(command, &context, services).await.map(into_stored);
+        self.then(decided)
     }
 
     /// Looks at the state that the past adds up to.
