@@ -1,5 +1,7 @@
 //! The example as its user runs it, and the transfer's three endings.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::process::Command;
 
 use bank_account::domain::{Account, AccountCommand, AccountError};
