@@ -64,8 +64,7 @@ pub fn owns(types: &[EventType], stored: EncodedEvent<'_>) -> bool {
     types.iter().any(|t| t.category() == stored.category && t.is_called(stored.event_type))
 }
 
-/// The types of a union, one set after the other. Evaluated at compile time, where a panic is a compile error.
-#[allow(clippy::panic, reason = "only ever evaluated by the compiler")]
+/// The types of a union, one set after the other.
 pub const fn concat_types<const N: usize>(sets: &[&[EventType]]) -> [EventType; N] {
     let mut all = [EventType::new("", ""); N];
     let (mut next, mut set) = (0, 0);
@@ -78,18 +77,34 @@ pub const fn concat_types<const N: usize>(sets: &[&[EventType]]) -> [EventType; 
         }
         set += 1;
     }
+    all
+}
+
+/// Whether a type of `set` goes by a name that a type of the sets before it goes by too.
+pub const fn overlap(set: &[EventType], before: &[&[EventType]]) -> bool {
     let mut i = 0;
-    while i < N {
-        let mut j = i + 1;
-        while j < N {
-            if same(all[i].category(), all[j].category()) && share_a_name(&all[i], &all[j]) {
-                panic!("two members of this union have an event type of the same name");
+    while i < set.len() {
+        let mut other = 0;
+        while other < before.len() {
+            if is_among(&set[i], before[other]) {
+                return true;
             }
-            j += 1;
+            other += 1;
         }
         i += 1;
     }
-    all
+    false
+}
+
+const fn is_among(event_type: &EventType, set: &[EventType]) -> bool {
+    let mut i = 0;
+    while i < set.len() {
+        if same(event_type.category(), set[i].category()) && share_a_name(event_type, &set[i]) {
+            return true;
+        }
+        i += 1;
+    }
+    false
 }
 
 const fn share_a_name(a: &EventType, b: &EventType) -> bool {

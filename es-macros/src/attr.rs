@@ -23,9 +23,25 @@ pub(crate) struct Keys {
 /// Takes the value of one key in.
 pub(crate) type Take<'t> = &'t mut dyn FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>;
 
+/// Which keys were there.
+#[derive(Clone, Default)]
+pub(crate) struct Seen {
+    given: Vec<String>,
+    /// Those about which a mistake was noted: what follows from their absence need not be said.
+    excused: Vec<String>,
+    all_excused: bool,
+}
+
+impl Seen {
+    /// Whether `key` was meant to be there, but could not be read.
+    pub(crate) fn excuses(&self, key: &str) -> bool {
+        self.all_excused || self.excused.iter().any(|excused| excused == key)
+    }
+}
+
 /// Hands each key of all attributes called `name` to `take`. A mistake in one leaves the others readable.
-pub(crate) fn each_key(ctxt: &Ctxt, attrs: &[Attribute], name: &str, keys: &Keys, take: Take<'_>) {
-    let mut seen = Vec::new();
+pub(crate) fn each_key(ctxt: &Ctxt, attrs: &[Attribute], name: &str, keys: &Keys, take: Take<'_>) -> Seen {
+    let mut seen = Seen::default();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
         match &attr.meta {
             Meta::List(list) => {
@@ -35,9 +51,13 @@ pub(crate) fn each_key(ctxt: &Ctxt, attrs: &[Attribute], name: &str, keys: &Keys
                 });
                 parsed.unwrap_or_else(|mistake| ctxt.add(mistake));
             }
-            other => ctxt.mistake(other, format!("write `#[{name}(…)]`; {}", knows(keys))),
+            other => {
+                seen.all_excused = true;
+                ctxt.mistake(other, format!("write `#[{name}(…)]`; {}", knows(keys)));
+            }
         }
     }
+    seen
 }
 
 /// The same for the inside of one `key(…)`.
@@ -47,36 +67,44 @@ pub(crate) fn each_nested_key(
     input: ParseStream<'_>,
     keys: &Keys,
     take: Take<'_>,
-) -> syn::Result<()> {
+) -> syn::Result<Seen> {
     let content = parenthesized(key, input)?;
-    each_key_in(ctxt, &content, keys, &mut Vec::new(), take);
-    Ok(())
+    let mut seen = Seen::default();
+    each_key_in(ctxt, &content, keys, &mut seen, take);
+    Ok(seen)
 }
 
-fn each_key_in(ctxt: &Ctxt, input: ParseStream<'_>, keys: &Keys, seen: &mut Vec<Ident>, take: Take<'_>) {
+fn each_key_in(ctxt: &Ctxt, input: ParseStream<'_>, keys: &Keys, seen: &mut Seen, take: Take<'_>) {
     while !input.is_empty() {
         let taken = one_key(input, keys, seen, take).and_then(|()| end_of_item(input));
         taken.unwrap_or_else(|mistake| ctxt.add(mistake));
-        skip_item(input);
+        skip_value(input);
+        let _ = input.parse::<Token![,]>();
     }
 }
 
-fn one_key(input: ParseStream<'_>, keys: &Keys, seen: &mut Vec<Ident>, take: Take<'_>) -> syn::Result<()> {
+fn one_key(input: ParseStream<'_>, keys: &Keys, seen: &mut Seen, take: Take<'_>) -> syn::Result<()> {
     let key = input
         .call(Ident::parse_any)
         .map_err(|mistake| syn::Error::new(mistake.span(), format!("expected a key; {}", knows(keys))))?;
+    let taken = known_key(&key, input, keys, seen, take);
+    if taken.is_err() {
+        skip_value(input);
+    }
+    taken
+}
+
+fn known_key(key: &Ident, input: ParseStream<'_>, keys: &Keys, seen: &mut Seen, take: Take<'_>) -> syn::Result<()> {
     let name = key.unraw().to_string();
     if !keys.known.contains(&name.as_str()) {
-        let refusal = Err(syn::Error::new(key.span(), unknown(&name, keys)));
-        skip_value(input);
-        return refusal;
+        seen.excused.push(nearest(&name, keys.known).map_or_else(|| name.clone(), str::to_owned));
+        return Err(syn::Error::new(key.span(), unknown(&name, keys)));
     }
-    if seen.contains(&key) && !keys.repeatable.contains(&name.as_str()) {
-        skip_value(input);
+    if seen.given.contains(&name) && !keys.repeatable.contains(&name.as_str()) {
         return Err(syn::Error::new(key.span(), format!("`{name}` is given twice, remove one")));
     }
-    seen.push(key.clone());
-    take(&key, input)
+    seen.given.push(name.clone());
+    take(key, input).inspect_err(|_| seen.excused.push(name))
 }
 
 fn unknown(name: &str, keys: &Keys) -> String {
@@ -103,14 +131,20 @@ fn end_of_item(input: ParseStream<'_>) -> syn::Result<()> {
     }
 }
 
-/// Goes behind the next comma, so that what follows a mistake is still read.
-fn skip_item(input: ParseStream<'_>) {
-    skip_value(input);
-    let _ = input.parse::<Token![,]>();
+/// Goes to the next comma, so that what follows a mistake is still read.
+pub(crate) fn skip_value(input: ParseStream<'_>) {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        let _ = input.parse::<TokenTree>();
+    }
 }
 
-fn skip_value(input: ParseStream<'_>) {
-    while !input.is_empty() && !input.peek(Token![,]) && input.parse::<TokenTree>().is_ok() {}
+/// Goes behind the parameters of a closure, whose commas separate nothing that we know.
+fn skip_closure_parameters(input: ParseStream<'_>) {
+    if input.parse::<Token![|]>().is_ok() {
+        while !input.is_empty() && !input.peek(Token![|]) {
+            let _ = input.parse::<TokenTree>();
+        }
+    }
 }
 
 /// What stands between the parentheses of `key(…)`.
@@ -179,5 +213,8 @@ fn value<T: syn::parse::Parse>(key: &Ident, input: ParseStream<'_>, usage: &str)
         return Err(syn::Error::new(key.span(), usage));
     }
     let span = input.span();
-    input.parse().map_err(|_| syn::Error::new(span, usage))
+    input.parse().map_err(|_| {
+        skip_closure_parameters(input);
+        syn::Error::new(span, usage)
+    })
 }

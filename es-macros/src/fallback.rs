@@ -3,6 +3,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::{Data, DeriveInput};
 
 use crate::expand;
 use crate::model::{Aggregate, AggregateId, Command, Event};
@@ -47,6 +48,9 @@ pub(crate) fn aggregate(aggregate: &Aggregate<'_>) -> TokenStream {
     let Aggregate { input, krate, id: Some(id), event: Some(event), .. } = aggregate else {
         return TokenStream::new();
     };
+    if cannot_have_the_trait(input) {
+        return TokenStream::new();
+    }
     let ident = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     quote! {
@@ -60,10 +64,18 @@ pub(crate) fn aggregate(aggregate: &Aggregate<'_>) -> TokenStream {
     }
 }
 
+/// A stub would only add that the type does not live long enough, or has no `Default` or `Clone`.
+fn cannot_have_the_trait(input: &DeriveInput) -> bool {
+    matches!(input.data, Data::Union(_)) || input.generics.lifetimes().next().is_some()
+}
+
 pub(crate) fn command(command: &Command<'_>) -> TokenStream {
     let Command { input, krate, aggregate: Some(aggregate), .. } = command else {
         return TokenStream::new();
     };
+    if cannot_have_the_trait(input) {
+        return TokenStream::new();
+    }
     let ident = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     quote! {
@@ -84,7 +96,8 @@ pub(crate) fn aggregate_id(id: &AggregateId<'_>) -> TokenStream {
         return TokenStream::new();
     }
     let ident = &input.ident;
-    let texts = expand::text_forms(id);
+    let unreachable = quote!(::core::unreachable!());
+    let texts = expand::text_forms(id, &unreachable, &unreachable);
     quote! {
         #[automatically_derived]
         impl #krate::AggregateId for #ident {

@@ -370,7 +370,7 @@ enum AccountCommand {
         id: String,
         _owner: String,
     },
-    Close(u8, #[command(id)] String),
+    Close(#[allow(dead_code)] u8, #[command(id)] String),
     Freeze {
         #[command(id)]
         account: String,

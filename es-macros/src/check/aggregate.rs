@@ -1,32 +1,50 @@
 //! Whether an aggregate is complete.
 
-use proc_macro2::Ident;
+use syn::{Data, Path};
 
 use crate::check::{no_attribute, no_lifetimes, no_rust_union};
 use crate::ctxt::Ctxt;
 use crate::model::{Aggregate, Policy, Snapshot};
-use syn::Data;
+
+const POLICIES: [&str; 3] = ["every", "slower_than_ms", "when"];
 
 pub(crate) fn aggregate(ctxt: &Ctxt, aggregate: &Aggregate<'_>) {
     no_rust_union(ctxt, aggregate.input, "Aggregate");
     no_lifetimes(ctxt, aggregate.input, "an aggregate");
     no_attributes_inside(ctxt, &aggregate.input.data);
-    match (&aggregate.id, &aggregate.event) {
-        (Some(_), Some(_)) => {}
-        (id, event) => missing(ctxt, &aggregate.input.ident, id.is_none(), event.is_none()),
+    complete(ctxt, aggregate);
+    if let Some(path) = &aggregate.apply {
+        not_the_trait_itself(ctxt, path);
     }
     if let Some(snapshot) = &aggregate.snapshot {
         check_snapshot(ctxt, snapshot);
     }
 }
 
-fn missing(ctxt: &Ctxt, ident: &Ident, id: bool, event: bool) {
-    let keys = match (id, event) {
-        (true, true) => format!("id = {ident}Id, event = {ident}Event"),
-        (true, false) => format!("id = {ident}Id"),
-        (false, _) => format!("event = {ident}Event"),
-    };
-    ctxt.mistake(ident, format!("incomplete aggregate: add `{keys}` to its `#[aggregate(…)]`"));
+fn complete(ctxt: &Ctxt, aggregate: &Aggregate<'_>) {
+    let Aggregate { input, id, event, seen, .. } = aggregate;
+    let ident = &input.ident;
+    let missing: Vec<_> = [
+        (id.is_none() && !seen.excuses("id")).then(|| format!("id = {ident}Id")),
+        (event.is_none() && !seen.excuses("event")).then(|| format!("event = {ident}Event")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !missing.is_empty() {
+        let message = format!("incomplete aggregate: write `#[aggregate(…)]` with `{}`", missing.join(", "));
+        ctxt.mistake(ident, message);
+    }
+}
+
+/// `Aggregate::apply` is what is being implemented. Paths through the type's own name are seen to in the expansion.
+fn not_the_trait_itself(ctxt: &Ctxt, path: &Path) {
+    let names: Vec<_> = path.segments.iter().rev().map(|segment| segment.ident.to_string()).collect();
+    if let [method, owner, ..] = names.as_slice()
+        && (method.as_str(), owner.as_str()) == ("apply", "Aggregate")
+    {
+        ctxt.mistake(path, "`Aggregate::apply` would call itself for ever: name a function of your own");
+    }
 }
 
 fn no_attributes_inside(ctxt: &Ctxt, data: &Data) {
@@ -44,6 +62,7 @@ fn no_attributes_inside(ctxt: &Ctxt, data: &Data) {
 
 fn check_snapshot(ctxt: &Ctxt, snapshot: &Snapshot) {
     match snapshot.policies.as_slice() {
+        [] if POLICIES.iter().any(|policy| snapshot.seen.excuses(policy)) => {}
         [] => ctxt.mistake(
             &snapshot.key,
             "when are snapshots taken? Write `every = 100`, `slower_than_ms = 20` or `when = path::to_predicate`",

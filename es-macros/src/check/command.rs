@@ -13,7 +13,7 @@ pub(crate) fn command(ctxt: &Ctxt, command: &Command<'_>) {
     if command.is_enum() && command.targets.is_empty() {
         ctxt.mistake(ident, "this enum has no variants, so it is no command; write a variant for each");
     }
-    if command.aggregate.is_none() {
+    if command.aggregate.is_none() && !command.seen.excuses("aggregate") {
         ctxt.mistake(ident, "whom is the command for? Write `#[command(aggregate = TheAggregate)]`");
     }
     command.targets.iter().for_each(|target| has_one_id(ctxt, target));
@@ -52,10 +52,10 @@ fn lacks_id(target: &Target<'_>) -> String {
 
 fn handler(ctxt: &Ctxt, command: &Command<'_>) {
     match (&command.handle, &command.error) {
-        (Some((key, _)), None) => {
+        (Some((key, _)), None) if !command.seen.excuses("error") => {
             ctxt.mistake(key, "`handle` needs the type of its refusals: add `error = TheError`");
         }
-        (None, Some((key, _))) => {
+        (None, Some((key, _))) if !command.seen.excuses("handle") => {
             ctxt.mistake(
                 key,
                 "`error` is the error of `handle`: add `handle = TheAggregate::decide`, or remove `error`",

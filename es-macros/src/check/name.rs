@@ -33,6 +33,9 @@ pub(super) fn event_types(ctxt: &Ctxt, event: &Event<'_>) {
     let mut taken: Vec<Name<'_>> = Vec::new();
     for name in event.types.iter().flat_map(|event_type| names(event_type, &event.category())) {
         one(ctxt, &name);
+        if name.text.is_empty() {
+            continue;
+        }
         if let Some(first) = taken.iter().find(|first| first.text == name.text) {
             name.mistake(ctxt, &twice(&name, first));
         }
@@ -76,7 +79,10 @@ fn names<'a>(event_type: &'a EventType<'a>, category: &str) -> Vec<Name<'a>> {
 fn one(ctxt: &Ctxt, name: &Name<'_>) {
     match name.text.as_str() {
         "" => name.mistake(ctxt, "the name of an event type is empty"),
-        text if text.contains('\0') => name.mistake(ctxt, "the name of an event type holds a NUL character"),
+        // A default name has its NUL from the category, where it is a mistake already.
+        text if text.contains('\0') && name.literal.is_some() => {
+            name.mistake(ctxt, "the name of an event type holds a NUL character")
+        }
         text if text.len() > MAX_EVENT_TYPE_BYTES => name.mistake(
             ctxt,
             &format!(

@@ -38,7 +38,7 @@ pub(super) fn on_struct(ctxt: &Ctxt, attrs: &[Attribute]) {
 fn refuse(ctxt: &Ctxt, attrs: &[Attribute], why: impl Fn(&str) -> Option<&'static str>) {
     for key in attrs.iter().filter(|attr| attr.path().is_ident("serde")).flat_map(keys) {
         if let Some(why) = why(&key.to_string()) {
-            ctxt.mistake(&key, format!("an event cannot have `#[serde({key})]` here: {why}"));
+            ctxt.mistake(&key, format!("an event cannot have `{key}` here, remove it: {why}"));
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn chain(ctxt: &Ctxt, event_type: &EventType<'_>) {
             ctxt.mistake(&version.literal, "schema versions start at 1");
         }
         let missing = missing(version.value, steps);
-        if !missing.is_empty() {
+        if !missing.is_empty() && !event_type.seen.excuses("upcast") {
             ctxt.mistake(&version.literal, lacks(version.value, &missing));
         }
     }
@@ -35,7 +35,7 @@ fn one_step(ctxt: &Ctxt, event_type: &EventType<'_>, step: &Step, before: &[Step
     match &event_type.version {
         None => {
             let last = event_type.upcasts.iter().map(|step| step.from.value).max().unwrap_or(from);
-            if before.is_empty() {
+            if before.is_empty() && !event_type.seen.excuses("version") {
                 mistake(format!("`upcast` leads to a version that is not given: add `version = {}`", last + 1));
             }
         }

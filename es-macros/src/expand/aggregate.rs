@@ -2,8 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
 use crate::expand::inherent::must_be_inherent;
+use crate::expand::shown_at;
 use crate::model::{Aggregate, Policy, Snapshot};
 
 pub(crate) fn aggregate(aggregate: &Aggregate<'_>) -> TokenStream {
@@ -30,14 +32,15 @@ pub(crate) fn aggregate(aggregate: &Aggregate<'_>) -> TokenStream {
 fn apply(aggregate: &Aggregate<'_>) -> TokenStream {
     let Aggregate { input, krate, event, .. } = aggregate;
     let Some(path) = &aggregate.apply else {
-        let span = event.as_ref().map_or_else(|| input.ident.span(), syn::spanned::Spanned::span);
+        let span = event.as_ref().map_or_else(|| input.ident.span(), |event| event.span());
         let here = krate.at(span);
-        return quote_spanned!(span=> #here::Dispatch::dispatch(__event, self));
+        return quote_spanned!(shown_at(span)=> #here::Dispatch::dispatch(__event, self));
     };
     // A generic owner cannot be named inside its own method, so there the compiler's own lint has to do.
     let (ident, plain) = (&input.ident, input.generics.params.is_empty());
     let inherent = plain.then(|| must_be_inherent(path, "apply", ident)).flatten();
-    quote!(#inherent #path(self, __event))
+    let call = quote_spanned!(shown_at(path.span())=> #path(self, __event));
+    quote!(#inherent #call)
 }
 
 fn snapshots(aggregate: &Aggregate<'_>, snapshot: &Snapshot) -> TokenStream {
@@ -47,14 +50,13 @@ fn snapshots(aggregate: &Aggregate<'_>, snapshot: &Snapshot) -> TokenStream {
         match policy {
             Policy::Every(events) => {
                 let events = &events.literal;
-                quote_spanned!(key.span()=> #here::Snapshots::every(#events))
+                quote_spanned!(shown_at(key.span())=> #here::Snapshots::every(#events))
             }
             Policy::SlowerThanMs(limit) => {
                 let limit = &limit.literal;
-                quote_spanned!(key.span()=> #here::Snapshots::slower_than(::core::time::Duration::from_millis(#limit)))
+                quote_spanned!(shown_at(key.span())=> #here::Snapshots::slower_than(::core::time::Duration::from_millis(#limit)))
             }
-            Policy::When(predicate) => quote_spanned!(key.span()=> #here::Snapshots::when(#predicate)),
-            Policy::Unreadable => TokenStream::new(),
+            Policy::When(predicate) => quote_spanned!(shown_at(key.span())=> #here::Snapshots::when(#predicate)),
         }
     });
     let version = snapshot.version.as_ref().map(|version| {

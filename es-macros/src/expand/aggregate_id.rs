@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
+use crate::expand::shown_at;
 use crate::model::AggregateId;
 
 pub(crate) fn aggregate_id(id: &AggregateId<'_>) -> TokenStream {
@@ -13,24 +14,28 @@ pub(crate) fn aggregate_id(id: &AggregateId<'_>) -> TokenStream {
     let inner = inner.as_ref().map(|(member, field)| (member, &field.ty));
     let (member, ty) = (inner.map(|(member, _)| member), inner.map(|(_, ty)| ty));
     let here = krate.at(ty.map_or_else(|| ident.span(), syn::spanned::Spanned::span));
-    let inner_id = quote_spanned!(ty.span()=> <#ty as #here::AggregateId>);
-    let texts = text_forms(id);
+    let inner_id = quote_spanned!(shown_at(ty.span())=> <#ty as #here::AggregateId>);
+    let show = quote!(#inner_id::to_text(&self.#member));
+    let read = quote! {
+        match #inner_id::from_text(__text) {
+            ::core::result::Result::Ok(__inner) => ::core::result::Result::Ok(Self { #member: __inner }),
+            ::core::result::Result::Err(_) => {
+                ::core::result::Result::Err(#krate::InvalidId::new(#name, __text))
+            }
+        }
+    };
+    let texts = text_forms(id, &quote!(__f.pad(&#show)), &read);
     quote! {
         #[automatically_derived]
         impl #krate::AggregateId for #ident {
             fn to_text(&self) -> #krate::__private::Cow<'_, ::core::primitive::str> {
-                #inner_id::to_text(&self.#member)
+                #show
             }
 
             fn from_text(
                 __text: &::core::primitive::str,
             ) -> ::core::result::Result<Self, #krate::InvalidId> {
-                match #inner_id::from_text(__text) {
-                    ::core::result::Result::Ok(__inner) => ::core::result::Result::Ok(Self { #member: __inner }),
-                    ::core::result::Result::Err(_) => {
-                        ::core::result::Result::Err(#krate::InvalidId::new(#name, __text))
-                    }
-                }
+                #read
             }
         }
 
@@ -38,8 +43,8 @@ pub(crate) fn aggregate_id(id: &AggregateId<'_>) -> TokenStream {
     }
 }
 
-/// `Display` and `FromStr`, through `AggregateId`.
-pub(crate) fn text_forms(id: &AggregateId<'_>) -> TokenStream {
+/// `Display` and `FromStr`. They do not call `AggregateId`: if that lacks `Clone` or `Debug`, it is said once.
+pub(crate) fn text_forms(id: &AggregateId<'_>, show: &TokenStream, read: &TokenStream) -> TokenStream {
     let AggregateId { input, krate, .. } = id;
     let ident = &input.ident;
     if id.no_display.is_some() {
@@ -49,7 +54,7 @@ pub(crate) fn text_forms(id: &AggregateId<'_>) -> TokenStream {
         #[automatically_derived]
         impl ::core::fmt::Display for #ident {
             fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                __f.pad(&#krate::AggregateId::to_text(self))
+                #show
             }
         }
 
@@ -57,8 +62,10 @@ pub(crate) fn text_forms(id: &AggregateId<'_>) -> TokenStream {
         impl ::core::str::FromStr for #ident {
             type Err = #krate::InvalidId;
 
-            fn from_str(__text: &::core::primitive::str) -> ::core::result::Result<Self, #krate::InvalidId> {
-                <Self as #krate::AggregateId>::from_text(__text)
+            fn from_str(
+                __text: &::core::primitive::str,
+            ) -> ::core::result::Result<Self, #krate::InvalidId> {
+                #read
             }
         }
     }

@@ -2,9 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Member, Path, Type};
 
 use crate::expand::inherent::must_be_inherent;
+use crate::expand::shown_at;
 use crate::model::{Command, Target};
 
 pub(crate) fn command(command: &Command<'_>) -> TokenStream {
@@ -21,7 +23,7 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
         impl #generics #krate::Command for #ident #arguments #bounds {
             type Aggregate = #aggregate;
 
-            fn aggregate_id(&self) -> &<#aggregate as #krate::Aggregate>::Id {
+            fn aggregate_id(&self) -> &<Self::Aggregate as #krate::Aggregate>::Id {
                 #id
             }
         }
@@ -31,13 +33,13 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
 }
 
 fn id_of_struct(command: &Command<'_>) -> TokenStream {
-    command.targets.iter().filter_map(Target::id).map(|id| quote_spanned!(span(id)=> &self.#id)).collect()
+    command.targets.iter().filter_map(Target::id).map(|id| quote_spanned!(shown_at(span(id))=> &self.#id)).collect()
 }
 
 fn id_of_enum(command: &Command<'_>) -> TokenStream {
     let arms = command.targets.iter().map(|target| {
         let (variant, id) = (target.ident, target.id());
-        let found = id.map(|id| quote_spanned!(span(id)=> __id));
+        let found = id.map(|id| quote_spanned!(shown_at(span(id))=> __id));
         quote!(Self::#variant { #id: #found, .. } => #found,)
     });
     quote! {
@@ -59,6 +61,9 @@ fn handle(command: &Command<'_>, aggregate: &Type, path: &Path, error: &Type) ->
     let ident = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     let inherent = must_be_inherent(path, "handle", aggregate);
+    let here = krate.at(path.span());
+    let events = quote_spanned!(shown_at(path.span())=> impl #here::IntoEvents<<Self as #here::Aggregate>::Event>);
+    let call = quote_spanned!(shown_at(path.span())=> #path(self, __command, __context));
     quote! {
         #[automatically_derived]
         impl #generics #krate::Handle<#ident #arguments> for #aggregate #bounds {
@@ -68,12 +73,9 @@ fn handle(command: &Command<'_>, aggregate: &Type, path: &Path, error: &Type) ->
                 &self,
                 __command: #ident #arguments,
                 __context: &#krate::Context,
-            ) -> ::core::result::Result<
-                impl #krate::IntoEvents<<Self as #krate::Aggregate>::Event>,
-                #error,
-            > {
+            ) -> ::core::result::Result<#events, #error> {
                 #inherent
-                #path(self, __command, __context)
+                #call
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned as _;
+use syn::{Ident, Type};
 
+use crate::expand::{moved, shown_at};
 use crate::model::{Event, EventType};
 
 pub(crate) fn event(event: &Event<'_>) -> TokenStream {
@@ -18,8 +19,7 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
 }
 
 fn of_enum(event: &Event<'_>) -> TokenStream {
-    let Event { krate, input, .. } = event;
-    let here = krate.at(input.ident.span());
+    let krate = &event.krate;
     let category = event.category();
     let variants = event.types.iter().map(|variant| variant.ident);
     let variant_indices = (0..event.types.len()).map(Literal::usize_unsuffixed);
@@ -28,6 +28,8 @@ fn of_enum(event: &Event<'_>) -> TokenStream {
         let (name, aliases) = (variant.name(&category), &variant.aliases);
         quote!(#name #(| #aliases)*)
     });
+    let encode = call(event, &quote!(encode_variant(self, <Self as #krate::Event>::event_type(self))));
+    let decode = call(event, &quote!(decode_variant(__stored, __type, __index)));
     let body = quote! {
         fn event_type(&self) -> &'static #krate::EventType {
             let __index = match self {
@@ -37,7 +39,7 @@ fn of_enum(event: &Event<'_>) -> TokenStream {
         }
 
         fn encode(&self) -> ::core::result::Result<::std::string::String, #krate::EncodeError> {
-            #here::__private::encode_variant(self, <Self as #krate::Event>::event_type(self))
+            #encode
         }
 
         fn decode(
@@ -51,22 +53,23 @@ fn of_enum(event: &Event<'_>) -> TokenStream {
                 _ => return #krate::__private::unknown_type(__stored),
             };
             let __type = &<Self as #krate::Event>::TYPES[__index as ::core::primitive::usize];
-            #here::__private::decode_variant(__stored, __type, __index)
+            #decode
         }
     };
     of_category(event, &body)
 }
 
 fn of_struct(event: &Event<'_>) -> TokenStream {
-    let Event { krate, input, .. } = event;
-    let here = krate.at(input.ident.span());
+    let krate = &event.krate;
+    let encode = call(event, &quote!(encode_struct(self, <Self as #krate::Event>::event_type(self))));
+    let decode = call(event, &quote!(decode_struct(__stored, &<Self as #krate::Event>::TYPES[0])));
     let body = quote! {
         fn event_type(&self) -> &'static #krate::EventType {
             &<Self as #krate::Event>::TYPES[0]
         }
 
         fn encode(&self) -> ::core::result::Result<::std::string::String, #krate::EncodeError> {
-            #here::__private::encode_struct(self, <Self as #krate::Event>::event_type(self))
+            #encode
         }
 
         fn decode(
@@ -75,10 +78,17 @@ fn of_struct(event: &Event<'_>) -> TokenStream {
             if !#krate::__private::owns(<Self as #krate::Event>::TYPES, __stored) {
                 return #krate::__private::unknown_type(__stored);
             }
-            #here::__private::decode_struct(__stored, &<Self as #krate::Event>::TYPES[0])
+            #decode
         }
     };
     of_category(event, &body)
+}
+
+/// A call of a helper, shown at the type's name, where the missing serde derives belong.
+fn call(event: &Event<'_>, helper: &TokenStream) -> TokenStream {
+    let (krate, span) = (&event.krate, event.input.ident.span());
+    let call = quote!(#krate::__private::#helper);
+    moved(call, span)
 }
 
 fn of_category(event: &Event<'_>, body: &TokenStream) -> TokenStream {
@@ -109,7 +119,7 @@ fn event_type_value(event: &Event<'_>, event_type: &EventType<'_>, category: &st
     upcasts.sort_by_key(|step| step.from.value);
     let upcasters = upcasts.iter().map(|step| {
         let (function, here) = (&step.function, krate.at(step.function.span()));
-        quote_spanned!(step.function.span()=> |__value| #here::Upcast::upcast(#function(__value)))
+        quote_spanned!(shown_at(step.function.span())=> |__value| #here::Upcast::upcast(#function(__value)))
     });
     let with_aliases = (!aliases.is_empty()).then(|| quote!(.with_aliases(&[#(#aliases),*])));
     let with_upcasters = (!upcasts.is_empty()).then(|| quote!(.with_upcasters(&[#(#upcasters),*])));
@@ -124,11 +134,14 @@ fn union(event: &Event<'_>) -> TokenStream {
         .iter()
         .map(|(_, inner)| {
             let here = krate.at(inner.span());
-            quote_spanned!(inner.span()=> <#inner as #here::Event>)
+            quote_spanned!(shown_at(inner.span())=> <#inner as #here::Event>)
         })
         .collect();
     let names: Vec<_> = members.iter().map(|(name, _)| name).collect();
+    let apart = (1..members.len()).map(|i| apart(event, &sets, &members, i));
     quote! {
+        #(#apart)*
+
         #[automatically_derived]
         impl #krate::Event for #ident {
             const TYPES: &'static [#krate::EventType] =
@@ -160,6 +173,21 @@ fn union(event: &Event<'_>) -> TokenStream {
     }
 }
 
+/// A compile error if a member has an event type in common with one before it: nobody could say whose it is.
+fn apart(event: &Event<'_>, sets: &[TokenStream], members: &[(&Ident, &Type)], index: usize) -> TokenStream {
+    let (Some((before, _)), Some((name, inner)), Some(set)) =
+        (sets.split_at_checked(index), members.get(index), sets.get(index))
+    else {
+        return TokenStream::new();
+    };
+    let here = event.krate.at(inner.span());
+    let message =
+        format!("member `{name}` of this union has an event type, or an alias, that a member before it has too");
+    quote_spanned! {shown_at(inner.span())=>
+        const _: () = ::core::assert!(!#here::__private::overlap(#set::TYPES, &[#(#before::TYPES),*]), #message);
+    }
+}
+
 /// What follows from the shape alone, and is therefore there even if an attribute is wrong.
 pub(crate) fn conversions(event: &Event<'_>) -> TokenStream {
     match (&event.union, event.composed_of()) {
@@ -174,7 +202,7 @@ pub(crate) fn conversions(event: &Event<'_>) -> TokenStream {
 
 fn from(event: &Event<'_>, variant: &EventType<'_>, inner: &Type) -> TokenStream {
     let (ident, name) = (&event.input.ident, variant.ident);
-    quote_spanned! {inner.span()=>
+    quote_spanned! {shown_at(inner.span())=>
         #[automatically_derived]
         impl ::core::convert::From<#inner> for #ident {
             fn from(__event: #inner) -> Self {
@@ -213,7 +241,7 @@ fn composed(event: &Event<'_>, inner: &[&Type]) -> TokenStream {
 fn into_events(event: &Event<'_>, variant: &EventType<'_>, inner: &Type) -> TokenStream {
     let (ident, name) = (&event.input.ident, variant.ident);
     let here = event.krate.at(inner.span());
-    quote_spanned! {inner.span()=>
+    quote_spanned! {shown_at(inner.span())=>
         #[automatically_derived]
         impl #here::IntoEvents<#ident> for #inner {
             fn append_to(self, __events: &mut ::std::vec::Vec<#ident>) {

@@ -5,6 +5,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned as _;
 
+use crate::expand::shown_at;
+
 /// If `owner` has no inherent function of the name, `Owner::method` is the trait's method, which is being implemented
 /// with it: an endless recursion. The trait written here is in scope for the call only and has a method of that name for
 /// `owner`: an inherent function goes before it, but the trait's method cannot be meant without ambiguity any more, and
@@ -12,7 +14,7 @@ use syn::spanned::Spanned as _;
 pub(super) fn must_be_inherent(path: &Path, method: &str, owner: &impl ToTokens) -> Option<TokenStream> {
     let last = path.segments.last().filter(|last| last.ident == method && path.segments.len() > 1)?;
     let name = &last.ident;
-    let written_here = quote_spanned! {path.span()=>
+    let written_here = quote_spanned! {shown_at(path.span())=>
         trait NoSuchInherentFunction {
             fn #name(&self) {}
         }

@@ -4,7 +4,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{DeriveInput, Ident, Path, Type};
 
-use crate::attr::{self, Keys, Number};
+use crate::attr::{self, Keys, Number, Seen};
 use crate::crate_path::CratePath;
 use crate::ctxt::Ctxt;
 
@@ -29,6 +29,7 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) event: Option<Type>,
     pub(crate) apply: Option<Path>,
     pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) seen: Seen,
 }
 
 /// `snapshot(…)`.
@@ -37,21 +38,29 @@ pub(crate) struct Snapshot {
     /// Each with the word that names it. One is right.
     pub(crate) policies: Vec<(Ident, Policy)>,
     pub(crate) version: Option<Number>,
+    pub(crate) seen: Seen,
 }
 
 pub(crate) enum Policy {
     Every(Number),
     SlowerThanMs(Number),
     When(Path),
-    /// Its value could not be read, which was reported. Kept so that the policy does not also count as missing.
-    Unreadable,
 }
 
 impl<'a> Aggregate<'a> {
     pub(crate) fn read(ctxt: &Ctxt, input: &'a DeriveInput) -> Self {
-        let mut aggregate =
-            Self { input, krate: CratePath::default(), id: None, event: None, apply: None, snapshot: None };
-        attr::each_key(ctxt, &input.attrs, "aggregate", &ON_TYPE, &mut |key, value| aggregate.take(ctxt, key, value));
+        let mut aggregate = Self {
+            input,
+            krate: CratePath::default(),
+            id: None,
+            event: None,
+            apply: None,
+            snapshot: None,
+            seen: Seen::default(),
+        };
+        aggregate.seen = attr::each_key(ctxt, &input.attrs, "aggregate", &ON_TYPE, &mut |key, value| {
+            aggregate.take(ctxt, key, value)
+        });
         aggregate
     }
 
@@ -69,26 +78,23 @@ impl<'a> Aggregate<'a> {
 
 impl Snapshot {
     fn read(ctxt: &Ctxt, key: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut snapshot = Self { key: key.clone(), policies: Vec::new(), version: None };
-        attr::each_nested_key(ctxt, key, input, &IN_SNAPSHOT, &mut |key, value| snapshot.take(key, value))?;
+        let mut snapshot = Self { key: key.clone(), policies: Vec::new(), version: None, seen: Seen::default() };
+        snapshot.seen =
+            attr::each_nested_key(ctxt, key, input, &IN_SNAPSHOT, &mut |key, value| snapshot.take(key, value))?;
         Ok(snapshot)
     }
 
     fn take(&mut self, key: &Ident, value: ParseStream<'_>) -> syn::Result<()> {
         let policy = match key.unraw().to_string().as_str() {
-            "every" => attr::number(key, value, u64::MAX).map(Policy::Every),
-            "slower_than_ms" => attr::number(key, value, u64::MAX).map(Policy::SlowerThanMs),
-            "when" => attr::function(key, value).map(Policy::When),
+            "every" => Policy::Every(attr::number(key, value, u64::MAX)?),
+            "slower_than_ms" => Policy::SlowerThanMs(attr::number(key, value, u64::MAX)?),
+            "when" => Policy::When(attr::function(key, value)?),
             _ => {
                 self.version = Some(attr::number(key, value, u64::from(u32::MAX))?);
                 return Ok(());
             }
         };
-        let (policy, told) = match policy {
-            Ok(policy) => (policy, Ok(())),
-            Err(mistake) => (Policy::Unreadable, Err(mistake)),
-        };
         self.policies.push((key.clone(), policy));
-        told
+        Ok(())
     }
 }

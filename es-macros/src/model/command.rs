@@ -4,7 +4,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Member, Path, Type};
 
-use crate::attr::{self, Keys};
+use crate::attr::{self, Keys, Seen};
 use crate::crate_path::CratePath;
 use crate::ctxt::Ctxt;
 
@@ -46,6 +46,7 @@ pub(crate) struct Command<'a> {
     pub(crate) aggregate: Option<Type>,
     pub(crate) handle: Option<(Ident, Path)>,
     pub(crate) error: Option<(Ident, Type)>,
+    pub(crate) seen: Seen,
     /// The struct, or each variant of the enum.
     pub(crate) targets: Vec<Target<'a>>,
 }
@@ -68,9 +69,11 @@ impl<'a> Command<'a> {
             aggregate: None,
             handle: None,
             error: None,
+            seen: Seen::default(),
             targets: targets(ctxt, input),
         };
-        attr::each_key(ctxt, &input.attrs, "command", &ON_TYPE, &mut |key, value| command.take(key, value));
+        command.seen =
+            attr::each_key(ctxt, &input.attrs, "command", &ON_TYPE, &mut |key, value| command.take(key, value));
         command
     }
 

@@ -5,7 +5,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitInt, LitStr, Path, Token, Type};
 
-use crate::attr::{self, Keys, Number};
+use crate::attr::{self, Keys, Number, Seen};
 use crate::case::snake_case;
 use crate::crate_path::CratePath;
 use crate::ctxt::Ctxt;
@@ -46,6 +46,7 @@ pub(crate) struct Event<'a> {
     pub(crate) category: Option<LitStr>,
     /// The word `union`, if it is there.
     pub(crate) union: Option<Ident>,
+    pub(crate) seen: Seen,
     /// The variants, or the one struct.
     pub(crate) types: Vec<EventType<'a>>,
 }
@@ -59,6 +60,7 @@ pub(crate) struct EventType<'a> {
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) version: Option<Number>,
     pub(crate) upcasts: Vec<Step>,
+    pub(crate) seen: Seen,
 }
 
 /// `1 = path::to_function` in `upcast(…)`.
@@ -69,10 +71,18 @@ pub(crate) struct Step {
 
 impl<'a> Event<'a> {
     pub(crate) fn read(ctxt: &Ctxt, input: &'a DeriveInput) -> Self {
-        let mut event = Self { input, krate: CratePath::default(), category: None, union: None, types: Vec::new() };
+        let mut event = Self {
+            input,
+            krate: CratePath::default(),
+            category: None,
+            union: None,
+            seen: Seen::default(),
+            types: Vec::new(),
+        };
         match &input.data {
             Data::Enum(data) => {
-                attr::each_key(ctxt, &input.attrs, "event", &ON_ENUM, &mut |key, value| event.take(key, value));
+                event.seen =
+                    attr::each_key(ctxt, &input.attrs, "event", &ON_ENUM, &mut |key, value| event.take(key, value));
                 event.types = data
                     .variants
                     .iter()
@@ -81,9 +91,11 @@ impl<'a> Event<'a> {
             }
             Data::Struct(data) => {
                 let mut only = EventType::new(&input.ident, &input.attrs, &data.fields);
-                attr::each_key(ctxt, &input.attrs, "event", &ON_STRUCT, &mut |key, value| {
+                let seen = attr::each_key(ctxt, &input.attrs, "event", &ON_STRUCT, &mut |key, value| {
                     if key == "category" || key == "crate" { event.take(key, value) } else { only.take(key, value) }
                 });
+                event.seen = seen.clone();
+                only.seen = seen;
                 event.types.push(only);
             }
             Data::Union(_) => {}
@@ -120,8 +132,12 @@ impl<'a> Event<'a> {
     }
 }
 
+/// A type that comes out of a `macro_rules!` macro has an invisible group around it.
 fn is_named(ty: &Type) -> bool {
-    matches!(ty, Type::Path(_))
+    match ty {
+        Type::Group(group) => is_named(&group.elem),
+        ty => matches!(ty, Type::Path(_)),
+    }
 }
 
 fn all_different(types: &[&Type]) -> bool {
@@ -132,12 +148,22 @@ fn all_different(types: &[&Type]) -> bool {
 
 impl<'a> EventType<'a> {
     fn new(ident: &'a Ident, attrs: &'a [Attribute], fields: &'a Fields) -> Self {
-        Self { ident, attrs, fields, rename: None, aliases: Vec::new(), version: None, upcasts: Vec::new() }
+        Self {
+            ident,
+            attrs,
+            fields,
+            rename: None,
+            aliases: Vec::new(),
+            version: None,
+            upcasts: Vec::new(),
+            seen: Seen::default(),
+        }
     }
 
     fn read(ctxt: &Ctxt, ident: &'a Ident, attrs: &'a [Attribute], fields: &'a Fields) -> Self {
         let mut event_type = Self::new(ident, attrs, fields);
-        attr::each_key(ctxt, attrs, "event", &ON_VARIANT, &mut |key, value| event_type.take(key, value));
+        event_type.seen =
+            attr::each_key(ctxt, attrs, "event", &ON_VARIANT, &mut |key, value| event_type.take(key, value));
         event_type
     }
 
@@ -170,7 +196,9 @@ impl<'a> EventType<'a> {
 
 fn steps(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Step>> {
     let content = attr::parenthesized(key, input)?;
-    Ok(content.parse_terminated(step, Token![,])?.into_iter().collect())
+    let steps = content.parse_terminated(step, Token![,]);
+    let _ = content.parse::<proc_macro2::TokenStream>();
+    Ok(steps?.into_iter().collect())
 }
 
 fn step(input: ParseStream<'_>) -> syn::Result<Step> {

@@ -1,0 +1,27 @@
+//! What a user sees who makes a mistake: each case is a file named after the mistake, with the words beside it.
+//!
+//! After a change of wording run the test with `TRYBUILD=overwrite` and read what became of every message.
+
+use std::process::Command;
+
+/// The compiler whose own words are in `ui/traits`. They change from release to release, ours do not.
+const WORDED_BY: &str = "rustc 1.95.";
+
+#[test]
+fn mistakes_are_explained() {
+    let cases = trybuild::TestCases::new();
+    for theme in ["aggregate", "aggregate_id", "command", "event", "serde", "snapshot", "union", "upcast"] {
+        cases.compile_fail(format!("tests/ui/{theme}/*.rs"));
+    }
+    if compiler().starts_with(WORDED_BY) {
+        cases.compile_fail("tests/ui/traits/*.rs");
+    } else {
+        eprintln!("not compared: tests/ui/traits holds the words of {WORDED_BY}*, this is {}", compiler());
+    }
+}
+
+fn compiler() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = Command::new(rustc).arg("--version").output().unwrap();
+    String::from_utf8(version.stdout).unwrap()
+}

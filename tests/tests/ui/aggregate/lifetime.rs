@@ -1,0 +1,18 @@
+use es_core::{Aggregate, Event};
+use serde::{Deserialize, Serialize};
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(category = "account")]
+enum AccountEvent {
+    Opened,
+}
+
+#[derive(Aggregate, Default)]
+#[aggregate(id = String, event = AccountEvent, apply = go)]
+struct Account<'a> {
+    name: &'a str,
+}
+
+fn go(_: &mut Account<'_>, _: AccountEvent) {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use es_core::AggregateId;
+
+#[derive(AggregateId, Clone, Debug)]
+enum AccountId {
+    Number(u64),
+}
+
+fn main() {}

@@ -1,0 +1,32 @@
+use es_core::{Aggregate, Command, Event};
+use serde::{Deserialize, Serialize};
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(category = "account")]
+enum AccountEvent {
+    Opened,
+}
+
+#[derive(Aggregate, Default)]
+#[aggregate(id = String, event = AccountEvent, apply = go)]
+struct Account;
+
+fn go(_: &mut Account, _: AccountEvent) {}
+
+#[derive(Clone, Command)]
+#[command(aggregate = Account, id = account)]
+struct Open {
+    #[command(id)]
+    account: String,
+}
+
+#[derive(Clone, Command)]
+#[command(aggregate = Account)]
+enum AccountCommand {
+    #[command(id)]
+    Close { id: String },
+    #[command(handle = close)]
+    Freeze { id: String },
+}
+
+fn main() {}

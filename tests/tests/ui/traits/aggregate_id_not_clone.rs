@@ -1,0 +1,6 @@
+use es_core::AggregateId;
+
+#[derive(AggregateId)]
+struct AccountId(u64);
+
+fn main() {}

@@ -1,0 +1,14 @@
+use es_core::Event;
+use serde::{Deserialize, Serialize};
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(category = "account")]
+enum AccountEvent {
+    Opened,
+}
+
+#[derive(Event)]
+#[event(union)]
+struct Everything(AccountEvent);
+
+fn main() {}
