@@ -1,0 +1,308 @@
+//! One append is one statement, which is its own transaction: it checks the version and inserts.
+//!
+//! `UNIQUE (category, stream_id, version)` is the arbiter of concurrent appends. The first event of an append competes for
+//! its version with `ON CONFLICT DO NOTHING`; whoever loses waits until the winner has committed, stores nothing and gets no
+//! row, which is no error to the server, so that a transaction around it lives on. The further events of an append are
+//! inserted only behind a first one that won: nobody else can be at the versions behind it before it is committed.
+//!
+//! The version that is really there comes from a statement of its own. Looked up in the statement that lost, it would be as
+//! old as that statement's snapshot, and would now and then equal the version that was expected.
+
+use es_core::{
+    Append, Appended, Conflict, Error, ExpectedVersion, InvalidAppend, Metadata, NewEvent, StreamId, Version,
+};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
+use uuid::Uuid;
+
+use crate::error::Failure;
+use crate::row::{Column, Json};
+use crate::sql::Sql;
+
+/// Behind version $3, if the stream is there. `EXISTS` refuses a hole, and the unique key refuses a version that is taken.
+/// Scalars, because arrays of one element cost a sixth of the rate.
+pub(crate) const ONE_AT: &str = "
+INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
+                             correlation_id, causation_id, metadata, slice)
+SELECT $1, $2, $3 + 1, $4, $5, $6, $7, $8, $9, $10, $11
+ WHERE $3 = 0 OR EXISTS (SELECT FROM {schema}.events WHERE category = $1 AND stream_id = $2 AND version = $3)
+ON CONFLICT (category, stream_id, version) DO NOTHING
+RETURNING version, recorded_at";
+
+/// Behind whatever version is there, if it is at least $3. The version is looked up once (`OFFSET 0`).
+pub(crate) const ONE_BEHIND: &str = "
+INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
+                             correlation_id, causation_id, metadata, slice)
+SELECT $1, $2, c.version + 1, $4, $5, $6, $7, $8, $9, $10, $11
+  FROM (SELECT coalesce((SELECT version FROM {schema}.events WHERE category = $1 AND stream_id = $2
+                          ORDER BY version DESC LIMIT 1), 0) AS version OFFSET 0) c
+ WHERE c.version >= $3
+ON CONFLICT (category, stream_id, version) DO NOTHING
+RETURNING version, recorded_at";
+
+/// [`ONE_AT`] for several events. The rest is read together with the row of the first, so it comes after it, in order.
+pub(crate) const ALL_AT: &str = "
+WITH new AS MATERIALIZED (
+    SELECT * FROM unnest($4::uuid[], $5::text[], $6::int[], $7::json[], $8::uuid[], $9::uuid[], $10::json[])
+             WITH ORDINALITY n(event_id, type, schema_version, payload, correlation_id, causation_id, metadata, nth)
+), first AS (
+    INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
+                                 correlation_id, causation_id, metadata, slice)
+    SELECT $1, $2, $3 + 1, event_id, type, schema_version, payload, correlation_id, causation_id, metadata, $11
+      FROM new
+     WHERE nth = 1
+       AND ($3 = 0 OR EXISTS (SELECT FROM {schema}.events WHERE category = $1 AND stream_id = $2 AND version = $3))
+    ON CONFLICT (category, stream_id, version) DO NOTHING
+    RETURNING version, recorded_at
+), rest AS (
+    INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
+                                 correlation_id, causation_id, metadata, slice)
+    SELECT $1, $2, f.version + n.nth - 1, n.event_id, n.type, n.schema_version, n.payload,
+           n.correlation_id, n.causation_id, n.metadata, $11
+      FROM first f, new n
+     WHERE n.nth > 1
+     ORDER BY n.nth
+)
+SELECT version + cardinality($4) - 1, recorded_at FROM first";
+
+/// [`ONE_BEHIND`] for several events.
+pub(crate) const ALL_BEHIND: &str = "
+WITH new AS MATERIALIZED (
+    SELECT * FROM unnest($4::uuid[], $5::text[], $6::int[], $7::json[], $8::uuid[], $9::uuid[], $10::json[])
+             WITH ORDINALITY n(event_id, type, schema_version, payload, correlation_id, causation_id, metadata, nth)
+), first AS (
+    INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
+                                 correlation_id, causation_id, metadata, slice)
+    SELECT $1, $2, c.version + 1, event_id, type, schema_version, payload, correlation_id, causation_id, metadata, $11
+      FROM new,
+           (SELECT coalesce((SELECT version FROM {schema}.events WHERE category = $1 AND stream_id = $2
+                              ORDER BY version DESC LIMIT 1), 0) AS version OFFSET 0) c
+     WHERE nth = 1 AND c.version >= $3
+    ON CONFLICT (category, stream_id, version) DO NOTHING
+    RETURNING version, recorded_at
+), rest AS (
+    INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
+                                 correlation_id, causation_id, metadata, slice)
+    SELECT $1, $2, f.version + n.nth - 1, n.event_id, n.type, n.schema_version, n.payload,
+           n.correlation_id, n.causation_id, n.metadata, $11
+      FROM first f, new n
+     WHERE n.nth > 1
+     ORDER BY n.nth
+)
+SELECT version + cardinality($4) - 1, recorded_at FROM first";
+
+/// The version of a stream, no row when it has no events.
+pub(crate) const CURRENT_VERSION: &str = "
+SELECT version FROM {schema}.events WHERE category = $1 AND stream_id = $2 ORDER BY version DESC LIMIT 1";
+
+/// Where an event is in its stream, from version $4 on. Newest first, since what is looked for was stored a moment ago.
+pub(crate) const FIND_EVENT: &str = "
+SELECT version, recorded_at FROM {schema}.events
+ WHERE category = $1 AND stream_id = $2 AND version >= $4 AND event_id = $3
+ ORDER BY version DESC LIMIT 1";
+
+/// An append that the database could accept, in the database's own terms.
+pub(crate) struct Prepared {
+    append: Append,
+    place: Place,
+    slice: i16,
+    /// What of each event's metadata has no column of its own.
+    metadata: Vec<Option<String>>,
+}
+
+/// Where the first event goes.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Right behind this version.
+    At(i64),
+    /// Behind the stream's last event, which must have this version at least.
+    Behind(i64),
+    /// Behind a version that no stream of this store can have.
+    Nowhere,
+}
+
+/// What became of an append.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Stored(Appended),
+    Conflict(Conflict),
+}
+
+impl Outcome {
+    pub(crate) fn into_result(self) -> Result<Appended, Error> {
+        match self {
+            Self::Stored(appended) => Ok(appended),
+            Self::Conflict(conflict) => Err(conflict.into()),
+        }
+    }
+}
+
+impl Prepared {
+    /// # Errors
+    /// [`InvalidAppend`], when no store could accept it.
+    pub(crate) fn new(append: Append) -> Result<Self, Error> {
+        append.check()?;
+        let metadata = append.events.iter().map(uncolumned).collect::<Result<_, _>>()?;
+        let slice = i16::try_from(append.stream.slice()).map_err(Error::store)?;
+        Ok(Self { place: Place::of(&append), slice, metadata, append })
+    }
+
+    pub(crate) fn stream(&self) -> &StreamId {
+        &self.append.stream
+    }
+
+    /// Whether a repeat could store the events a second time: where the version is given, the unique key prevents it.
+    pub(crate) fn goes_anywhere(&self) -> bool {
+        matches!(self.place, Place::Behind(_))
+    }
+
+    /// Stores the events, or finds out why not.
+    ///
+    /// # Errors
+    /// As the driver says. Then nothing was stored, unless the connection was lost.
+    pub(crate) async fn store(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Outcome, Failure> {
+        loop {
+            if let Some(appended) = self.insert(sql, connection).await? {
+                return Ok(Outcome::Stored(appended));
+            }
+            let actual = current_version(sql, connection, self.stream()).await?;
+            if let Some(conflict) = self.conflict(actual)? {
+                return Ok(Outcome::Conflict(conflict));
+            }
+            // Somebody was faster, and the stream is as expected again. Each turn of the loop is a success of somebody.
+        }
+    }
+
+    /// Where the append is in its stream, if it was stored after all. It was stored as a whole, so its last event will tell.
+    pub(crate) async fn find(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Option<Appended>, sqlx::Error> {
+        let (Some(last), Ok(count)) = (self.append.events.last(), i64::try_from(self.append.events.len())) else {
+            return Ok(None);
+        };
+        let from = match self.place {
+            Place::At(version) => version.saturating_add(count),
+            Place::Behind(version) => version.saturating_add(1),
+            Place::Nowhere => return Ok(None),
+        };
+        let found = self.query(&sql.find_event).bind(last.id.0).bind(from).fetch_optional(connection).await?;
+        found.map(|row| appended(&row)).transpose()
+    }
+
+    async fn insert(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Option<Appended>, sqlx::Error> {
+        let query = match (self.place, self.append.events.as_slice()) {
+            (Place::Nowhere, _) => return Ok(None),
+            (Place::At(version), [event]) => self.one(&sql.append_one_at, version, event),
+            (Place::Behind(version), [event]) => self.one(&sql.append_one_behind, version, event),
+            (Place::At(version), events) => self.all(&sql.append_all_at, version, events),
+            (Place::Behind(version), events) => self.all(&sql.append_all_behind, version, events),
+        };
+        let row = query.fetch_optional(connection).await?;
+        row.map(|row| appended(&row)).transpose()
+    }
+
+    fn query(&self, sql: &sqlx::SqlStr) -> Query<'_, Postgres, PgArguments> {
+        sqlx::query(sql.clone()).bind(self.stream().category()).bind(self.stream().id())
+    }
+
+    fn one<'a>(&'a self, sql: &sqlx::SqlStr, version: i64, event: &'a NewEvent) -> Query<'a, Postgres, PgArguments> {
+        self.query(sql)
+            .bind(version)
+            .bind(event.id.0)
+            .bind(&*event.event_type)
+            .bind(schema_version(event))
+            .bind(Json(&event.payload))
+            .bind(correlation(event))
+            .bind(causation(event))
+            .bind(self.metadata.first().and_then(Option::as_deref).map(Json))
+            .bind(self.slice)
+    }
+
+    fn all<'a>(&'a self, sql: &sqlx::SqlStr, version: i64, events: &'a [NewEvent]) -> Query<'a, Postgres, PgArguments> {
+        let types: Vec<&str> = events.iter().map(|event| &*event.event_type).collect();
+        let payloads: Vec<Json<'_>> = events.iter().map(|event| Json(&event.payload)).collect();
+        let metadata: Vec<Option<Json<'_>>> = self.metadata.iter().map(|m| m.as_deref().map(Json)).collect();
+        self.query(sql)
+            .bind(version)
+            .bind(column(events, |event| event.id.0))
+            .bind(types)
+            .bind(column(events, schema_version))
+            .bind(payloads)
+            .bind(column(events, correlation))
+            .bind(column(events, causation))
+            .bind(metadata)
+            .bind(self.slice)
+    }
+
+    /// The conflict with a stream at `actual`, if it is one.
+    fn conflict(&self, actual: Version) -> Result<Option<Conflict>, Error> {
+        let expected = self.append.expected;
+        match (self.place, expected.allows(actual)) {
+            (Place::Nowhere, true) => Err(InvalidAppend::TooManyEvents(self.stream().clone()).into()),
+            (_, true) => Ok(None),
+            (_, false) => Ok(Some(Conflict { stream: self.stream().clone(), expected, actual })),
+        }
+    }
+}
+
+impl Place {
+    fn of(append: &Append) -> Self {
+        match append.expected {
+            ExpectedVersion::Any => Self::Behind(0),
+            ExpectedVersion::Exists => Self::Behind(1),
+            ExpectedVersion::NoStream => Self::At(0),
+            ExpectedVersion::Exact(version) => Self::at(version, append.events.len()),
+        }
+    }
+
+    /// The versions of a stream are counted in a signed integer here.
+    fn at(version: Version, events: usize) -> Self {
+        match (i64::try_from(version.0), i64::try_from(events)) {
+            (Ok(version), Ok(events)) if version.checked_add(events).is_some() => Self::At(version),
+            _ => Self::Nowhere,
+        }
+    }
+}
+
+/// The version that is there now, by a snapshot of its own.
+pub(crate) async fn current_version(
+    sql: &Sql,
+    connection: &mut PgConnection,
+    stream: &StreamId,
+) -> Result<Version, sqlx::Error> {
+    let query = sqlx::query(sql.current_version.clone()).bind(stream.category()).bind(stream.id());
+    match query.fetch_optional(connection).await? {
+        Some(row) => row.version(0),
+        None => Ok(Version::NONE),
+    }
+}
+
+fn appended(row: &PgRow) -> Result<Appended, sqlx::Error> {
+    Ok(Appended::new(row.version(0)?, row.timestamp(1)?))
+}
+
+fn column<T>(events: &[NewEvent], part: impl Fn(&NewEvent) -> T) -> Vec<T> {
+    events.iter().map(part).collect()
+}
+
+/// `Append::check` has refused what does not fit.
+fn schema_version(event: &NewEvent) -> i32 {
+    i32::try_from(event.schema_version).unwrap_or(i32::MAX)
+}
+
+fn correlation(event: &NewEvent) -> Option<Uuid> {
+    event.metadata.correlation_id.map(|id| id.0)
+}
+
+fn causation(event: &NewEvent) -> Option<Uuid> {
+    event.metadata.causation_id.map(|id| id.0)
+}
+
+fn uncolumned(event: &NewEvent) -> Result<Option<String>, Error> {
+    let mut rest = event.metadata.clone();
+    rest.correlation_id = None;
+    rest.causation_id = None;
+    if rest == Metadata::default() {
+        return Ok(None);
+    }
+    serde_json::to_string(&rest).map(Some).map_err(Error::store)
+}

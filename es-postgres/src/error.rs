@@ -1,0 +1,158 @@
+//! What the driver says, as what a caller can do about it.
+
+use es_core::Error;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+use crate::schema::Schema;
+
+/// What a statement can fail with.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The driver failed.
+    Driver(sqlx::Error),
+    /// Something else did: what the caller gave, or the caller's own code.
+    Other(Error),
+}
+
+impl Failure {
+    /// As the caller shall see it, provided that nothing was stored, or that a repeat is safe.
+    pub(crate) fn into_error(self, schema: &Schema) -> Error {
+        match self {
+            Self::Driver(error) => read(schema, error),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// What the functions of the schema raise when the events were restored from another cluster.
+const NOT_AT_HOME: &str = "ES001";
+
+/// A failure of a statement that stored nothing, or that is safe to repeat.
+pub(crate) fn read(schema: &Schema, error: sqlx::Error) -> Error {
+    let Some(code) = code(&error) else { return undocumented(error) };
+    match code.as_str() {
+        "42P01" | "3F000" | "42883" | "42703" => setup(
+            format!(
+                "schema `{0}` is not there or not complete: call `store.migrate()` once at the start of the program, or \
+                 name the right schema",
+                schema.name()
+            ),
+            error,
+        ),
+        "42501" => setup(
+            format!(
+                "the database role may not do this: as the owner of schema `{0}`, run `SELECT {0}.grant_to('the_role')`",
+                schema.name()
+            ),
+            error,
+        ),
+        NOT_AT_HOME => not_at_home(schema, Some(error)),
+        code if is_transient(code) => Error::unavailable(error),
+        _ => Error::store(error),
+    }
+}
+
+/// A failure to open a connection.
+pub(crate) fn connect(target: &str, error: sqlx::Error) -> Error {
+    let code = code(&error);
+    match (code.as_deref(), &error) {
+        (Some("28P01" | "28000"), _) => setup(
+            format!("{target} refused the user or the password: check the URL, and the server's pg_hba.conf"),
+            error,
+        ),
+        (Some("3D000"), _) => setup(
+            format!("the server has no such database as {target}: make it with `createdb`, or correct the URL"),
+            error,
+        ),
+        (Some(code), _) if is_transient(code) => Error::unavailable(error),
+        (None, sqlx::Error::Configuration(_)) => setup(format!("the options for {target} are not valid"), error),
+        (None, sqlx::Error::Tls(_)) => setup(
+            format!(
+                "no encrypted connection to {target}: turn on the feature `tls-rustls` or `tls-native` of es-postgres, \
+                 and check the certificates"
+            ),
+            error,
+        ),
+        (None, sqlx::Error::Io(_)) => Error::unavailable(error),
+        _ => Error::store(error),
+    }
+}
+
+/// At the start of a program a server that does not answer is rather a wrong URL than bad luck.
+pub(crate) fn first_connect(target: &str, error: Error) -> Error {
+    match error {
+        Error::Unavailable { source } if source.downcast_ref::<sqlx::Error>().is_some_and(is_io) => Error::Setup {
+            message: format!("no PostgreSQL server answers at {target}: start one, or correct the URL"),
+            source: Some(source),
+        },
+        error => error,
+    }
+}
+
+pub(crate) fn not_at_home(schema: &Schema, source: Option<sqlx::Error>) -> Error {
+    Error::Setup {
+        message: format!(
+            "the events of schema `{0}` were restored from another cluster, where transactions were counted differently: \
+             while nothing is appended, call `PgStoreOptions::reanchor` or, as the owner of the schema, \
+             `SELECT {0}.reanchor()` once, and go on",
+            schema.name()
+        ),
+        source: source.map(Into::into),
+    }
+}
+
+/// Whether the connection is gone, and with it the answer: what was sent may or may not have been done. A backend that ends
+/// says so with severity FATAL, and may have committed before.
+pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => database
+            .try_downcast_ref::<PgDatabaseError>()
+            .is_some_and(|e| matches!(e.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+        _ => false,
+    }
+}
+
+fn is_io(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_))
+}
+
+/// Without a word of the server itself.
+fn undocumented(error: sqlx::Error) -> Error {
+    match error {
+        sqlx::Error::Io(_) => Error::unavailable(error),
+        error => Error::store(error),
+    }
+}
+
+/// Serialization failure, deadlock, lock timeout, cancelled statement, too many connections, a server that starts or stops, a
+/// standby that was asked to write, a broken connection.
+fn is_transient(code: &str) -> bool {
+    matches!(code, "40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25006")
+        || code.starts_with("08")
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+fn setup(message: String, source: sqlx::Error) -> Error {
+    Error::Setup { message, source: Some(source.into()) }
+}
+
+/// Whether the schema, or something in it, is not there.
+pub(crate) fn is_not_migrated(error: &sqlx::Error) -> bool {
+    matches!(code(error).as_deref(), Some("42P01" | "3F000" | "42883" | "42703"))
+}

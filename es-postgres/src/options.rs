@@ -1,0 +1,203 @@
+//! How to reach the database, and how much of it to use.
+
+use std::fmt;
+use std::time::Duration;
+
+use es_core::Error;
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::PgStore;
+use crate::connections::Connections;
+use crate::schema::Schema;
+
+/// The schema when none is named.
+const DEFAULT_SCHEMA: &str = "es";
+
+/// As many connections at the most, when no number is given.
+const DEFAULT_MAX_CONNECTIONS: u32 = 10;
+
+/// How long to wait for a connection, when nothing else is said.
+const DEFAULT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the connections are called in `pg_stat_activity`, unless the URL has a name for them.
+const DEFAULT_APPLICATION_NAME: &str = "es-postgres";
+
+/// What every connection of the store is set to.
+///
+/// The statements are few and always the same, so one plan for all values is right, and making one at each call is most of
+/// the cost of a short statement. A plan may be made while the tables are empty and must still be right when they are not, so
+/// none may read a whole table. Compiling a plan (`jit`) takes longer than any of them runs. READ COMMITTED is what the
+/// statements are written for, whatever the database has as its default.
+const SESSION: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+    ("default_transaction_isolation", "read committed"),
+];
+
+/// How to reach the database, and how much of it to use.
+///
+/// The session settings go along when a connection is opened (`options`), which PgBouncer passes on only if it is told to.
+///
+/// # Example: a schema of its own, and twenty connections
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_core::Error> {
+/// use es_postgres::PgStore;
+///
+/// # let database = es_test_support::Database::create().await;
+/// # let url = database.url();
+/// let store = PgStore::options().schema("ledger").max_connections(20).connect(url).await?;
+/// store.migrate().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "options do nothing until they are used to connect"]
+pub struct PgStoreOptions {
+    schema: String,
+    max_connections: u32,
+    acquire_timeout: Duration,
+    application_name: Option<String>,
+}
+
+impl fmt::Debug for PgStoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgStoreOptions")
+            .field("schema", &self.schema)
+            .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("application_name", &self.application_name)
+            .finish()
+    }
+}
+
+impl Default for PgStoreOptions {
+    fn default() -> Self {
+        Self {
+            schema: DEFAULT_SCHEMA.to_owned(),
+            max_connections: DEFAULT_MAX_CONNECTIONS,
+            acquire_timeout: DEFAULT_ACQUIRE_TIMEOUT,
+            application_name: None,
+        }
+    }
+}
+
+impl PgStoreOptions {
+    /// The schema that holds everything: 1 to 63 ASCII letters, digits and underscores. The default is `es`. Stores in
+    /// different schemas of one database know nothing of each other.
+    pub fn schema(self, name: impl Into<String>) -> Self {
+        Self { schema: name.into(), ..self }
+    }
+
+    /// At most so many connections are open at a time. The default is 10. More than the server has cores for mostly makes
+    /// them wait for each other; the sum over all processes must stay below the server's `max_connections`.
+    pub fn max_connections(self, connections: u32) -> Self {
+        Self { max_connections: connections, ..self }
+    }
+
+    /// How long a call waits for a connection, first for a free one and then for the server to accept it, before it fails as
+    /// [`Unavailable`](Error::Unavailable). The default is 5 seconds.
+    pub fn acquire_timeout(self, timeout: Duration) -> Self {
+        Self { acquire_timeout: timeout, ..self }
+    }
+
+    /// What the connections are called in `pg_stat_activity`. The default is the URL's `application_name`, else
+    /// `es-postgres`.
+    pub fn application_name(self, name: impl Into<String>) -> Self {
+        Self { application_name: Some(name.into()), ..self }
+    }
+
+    /// Connects, and looks whether server and schema fit this library.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] with what to do about it: no server, a refused password, no such database, a server older than 14,
+    /// a schema that is newer than this library, events that were restored from another cluster. A schema that is not there
+    /// yet is no error here.
+    pub async fn connect(self, url: &str) -> Result<PgStore, Error> {
+        self.connect_with(parse(url)?).await
+    }
+
+    /// Like [`connect`](Self::connect), for what a URL cannot say.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use es_postgres::PgStore;
+    /// use sqlx::postgres::PgConnectOptions;
+    ///
+    /// # let database = es_test_support::Database::create().await;
+    /// # let url = database.url();
+    /// let server: PgConnectOptions = url.parse()?;
+    /// let store = PgStore::options().connect_with(server.application_name("billing")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_with(self, server: PgConnectOptions) -> Result<PgStore, Error> {
+        PgStore::open(self.connections(server)?).await
+    }
+
+    /// Makes a home of the cluster that `url` leads to, into which the events were restored from another one, and connects.
+    ///
+    /// A log's order is told by the numbers that a cluster gives to its transactions, and another cluster counts differently:
+    /// after `pg_dump` and `pg_restore`, after logical replication, and after `pg_upgrade`. [`connect`](Self::connect)
+    /// notices and refuses. Call this once, as the owner of the schema, before anything is appended there. It leaves every
+    /// place in the log as it was, and gives places to the events that had none yet. Where the events are at home it does
+    /// nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_core::Error> {
+    /// use es_postgres::PgStore;
+    ///
+    /// # let database = es_test_support::Database::create().await;
+    /// # let url = database.url();
+    /// # PgStore::connect(url).await?.migrate().await?;
+    /// let store = PgStore::options().reanchor(url).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn reanchor(self, url: &str) -> Result<PgStore, Error> {
+        let connections = self.connections(parse(url)?)?;
+        connections.schema().reanchor(&mut connections.connect().await?).await?;
+        PgStore::open(connections).await
+    }
+
+    fn connections(self, server: PgConnectOptions) -> Result<Connections, Error> {
+        if self.max_connections == 0 {
+            return Err(Error::setup("a store with `max_connections(0)` could not do anything: take 1 or more"));
+        }
+        let schema = Schema::new(&self.schema)?;
+        let target = target(&server);
+        let name = self.application_name.or_else(|| server.get_application_name().map(str::to_owned));
+        let server = server
+            .application_name(name.as_deref().unwrap_or(DEFAULT_APPLICATION_NAME))
+            .options(SESSION)
+            .disable_statement_logging();
+        Ok(Connections::new(server, target, schema, self.max_connections, self.acquire_timeout))
+    }
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions, Error> {
+    url.parse().map_err(|error: sqlx::Error| Error::Setup {
+        message: "the URL of the database cannot be read: write `postgres://user:password@host:5432/database`"
+            .to_owned(),
+        source: Some(error.into()),
+    })
+}
+
+fn target(server: &PgConnectOptions) -> String {
+    let database = server.get_database().unwrap_or_else(|| server.get_username());
+    match server.get_socket() {
+        Some(socket) => format!("`{database}` at {}", socket.display()),
+        None => format!("`{database}` at {}:{}", server.get_host(), server.get_port()),
+    }
+}

@@ -1,0 +1,174 @@
+//! Reading one stream. What is committed is seen at once; the log and its ticks play no part.
+
+use std::pin::Pin;
+
+use es_core::{Direction, EncodedEvent, Fold, Position, RawEvent, ReadStream, StreamId, Version, Visit};
+use futures_core::stream::BoxStream;
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+
+use crate::connections::Ask;
+use crate::error::Failure;
+use crate::row::Column;
+use crate::sql::Sql;
+
+/// What is needed to fold a stream, and nothing else.
+pub(crate) const LOAD: &str = "
+SELECT version, type, schema_version, payload FROM {schema}.events
+ WHERE category = $1 AND stream_id = $2
+ ORDER BY version";
+
+/// The same behind a snapshot, which comes first: every event that is wanted lies behind its version. A snapshot that the
+/// stream has not reached was taken of another stream of that name, in another life of the database.
+pub(crate) const LOAD_WITH_SNAPSHOT: &str = "
+WITH s AS MATERIALIZED (
+    SELECT n.version, n.state FROM {schema}.snapshots n
+     WHERE n.category = $1 AND n.stream_id = $2 AND n.state_version = $3
+       AND EXISTS (SELECT FROM {schema}.events e
+                    WHERE e.category = $1 AND e.stream_id = $2 AND e.version = n.version)
+)
+SELECT version, NULL::text AS type, 0 AS schema_version, state AS payload FROM s
+UNION ALL
+SELECT version, type, schema_version, payload FROM {schema}.events
+ WHERE category = $1 AND stream_id = $2 AND version > coalesce((SELECT version FROM s), 0)
+ ORDER BY version";
+
+/// Whole events from version $3 on. Without a limit $4 is null.
+pub(crate) const FORWARDS: &str = "
+SELECT version, event_id, type, schema_version, payload, recorded_at, correlation_id, causation_id, metadata
+  FROM {schema}.events
+ WHERE category = $1 AND stream_id = $2 AND version >= $3
+ ORDER BY version LIMIT $4";
+
+/// Whole events from version $3 back. Without a limit $4 is null.
+pub(crate) const BACKWARDS: &str = "
+SELECT version, event_id, type, schema_version, payload, recorded_at, correlation_id, causation_id, metadata
+  FROM {schema}.events
+ WHERE category = $1 AND stream_id = $2 AND version <= $3
+ ORDER BY version DESC LIMIT $4";
+
+/// [`EventStore::fold_stream`](es_core::EventStore::fold_stream)
+pub(crate) struct Load<'a> {
+    stream: &'a StreamId,
+    state_version: Option<u32>,
+    fold: &'a mut dyn Fold,
+    folded: bool,
+}
+
+impl<'a> Load<'a> {
+    pub(crate) fn new(stream: &'a StreamId, state_version: Option<u32>, fold: &'a mut dyn Fold) -> Self {
+        Self { stream, state_version, fold, folded: false }
+    }
+
+    fn take(&mut self, row: &PgRow) -> Result<(), Failure> {
+        self.folded = true;
+        let (version, payload) = (row.version(0)?, row.text(3)?);
+        match row.text_or_null(1)? {
+            None => self.fold.snapshot(version, payload),
+            Some(name) => {
+                let event = EncodedEvent::new(self.stream.category(), name, row.int(2)?, payload);
+                self.fold.event(version, event)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ask for Load<'_> {
+    type Answer = ();
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
+        let text = if self.state_version.is_some() { &sql.load_with_snapshot } else { &sql.load };
+        let query = sqlx::query(text.clone()).bind(self.stream.category()).bind(self.stream.id());
+        let query = match self.state_version {
+            Some(state_version) => query.bind(i64::from(state_version)),
+            None => query,
+        };
+        let mut rows = query.fetch(connection);
+        while let Some(row) = next(&mut rows).await? {
+            self.take(&row)?;
+        }
+        Ok(())
+    }
+
+    fn is_repeatable(&self) -> bool {
+        !self.folded
+    }
+}
+
+/// [`EventStore::read_stream`](es_core::EventStore::read_stream)
+pub(crate) struct ReadEvents<'a, 'v> {
+    read: ReadStream,
+    visit: &'a mut Visit<'v>,
+    visited: bool,
+}
+
+impl<'a, 'v> ReadEvents<'a, 'v> {
+    pub(crate) fn new(read: ReadStream, visit: &'a mut Visit<'v>) -> Self {
+        Self { read, visit, visited: false }
+    }
+
+    fn take(&mut self, row: &PgRow) -> Result<(), Failure> {
+        self.visited = true;
+        Ok((self.visit)(event(row, self.read.stream.clone(), None)?)?)
+    }
+
+    /// Versions are signed in the database, and none is near the limit.
+    fn from(&self) -> i64 {
+        let first_or_last = match self.read.direction {
+            Direction::Forwards => Version::FIRST,
+            Direction::Backwards => Version(u64::MAX),
+        };
+        signed(self.read.from.unwrap_or(first_or_last).0)
+    }
+}
+
+impl Ask for ReadEvents<'_, '_> {
+    type Answer = ();
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
+        let text = match self.read.direction {
+            Direction::Forwards => &sql.read_forwards,
+            Direction::Backwards => &sql.read_backwards,
+        };
+        let stream = self.read.stream.clone();
+        let query = sqlx::query(text.clone())
+            .bind(stream.category())
+            .bind(stream.id())
+            .bind(self.from())
+            .bind(self.read.limit.map(signed));
+        let mut rows = query.fetch(connection);
+        while let Some(row) = next(&mut rows).await? {
+            self.take(&row)?;
+        }
+        Ok(())
+    }
+
+    fn is_repeatable(&self) -> bool {
+        !self.visited
+    }
+}
+
+/// The event of a row whose first nine columns are those of [`FORWARDS`].
+pub(crate) fn event(row: &PgRow, stream: StreamId, position: Option<Position>) -> Result<RawEvent<'_>, sqlx::Error> {
+    Ok(RawEvent {
+        version: row.version(0)?,
+        id: row.event_id(1)?,
+        event_type: row.text(2)?,
+        schema_version: row.int(3)?,
+        payload: row.text(4)?,
+        recorded_at: row.timestamp(5)?,
+        metadata: row.metadata(6)?,
+        stream,
+        position,
+    })
+}
+
+pub(crate) async fn next(rows: &mut BoxStream<'_, Result<PgRow, sqlx::Error>>) -> Result<Option<PgRow>, sqlx::Error> {
+    std::future::poll_fn(|context| Pin::as_mut(rows).poll_next(context)).await.transpose()
+}
+
+/// What is counted unsigned here and signed in the database, where nothing comes near the limit.
+pub(crate) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
