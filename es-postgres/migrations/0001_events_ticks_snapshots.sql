@@ -129,11 +129,13 @@ BEGIN
         RAISE EXCEPTION 'a tick needs READ COMMITTED, where each statement takes a snapshot of its own'
             USING ERRCODE = 'invalid_transaction_state';
     END IF;
-    IF now() <> statement_timestamp() THEN
+    IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
         RAISE EXCEPTION 'a tick must be a transaction of its own: it holds a lock until its transaction ends'
             USING ERRCODE = 'invalid_transaction_state';
     END IF;
     IF wait THEN
+        -- Whoever else ticks is done in a millisecond, unless somebody ticks inside a longer transaction.
+        PERFORM set_config('lock_timeout', '5s', true) WHERE current_setting('lock_timeout') = '0';
         PERFORM pg_advisory_xact_lock({schema}.tick_lock());
     ELSIF NOT pg_try_advisory_xact_lock({schema}.tick_lock()) THEN
         RETURN false;
@@ -194,10 +196,11 @@ BEGIN
     SELECT t.* INTO z FROM {schema}.ticks t
      WHERE t.upto > after AND t.events >= b.events + wanted ORDER BY t.upto LIMIT 1;
     IF NOT FOUND THEN
-        -- In somebody's longer transaction the lock of a tick would stay too long, so that reads what has a place.
-        at_end := now() = statement_timestamp()
-              AND current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable')
-              AND {schema}.tick(true);
+        -- The lock of a tick would stay for the rest of a longer transaction, so that only reads what has a place.
+        IF pg_current_xact_id_if_assigned() IS NULL AND statement_timestamp() - now() < interval '1 second'
+           AND current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
+            at_end := {schema}.tick(true);
+        END IF;
         SELECT t.* INTO STRICT z FROM {schema}.ticks t ORDER BY t.upto DESC LIMIT 1;
         at_end := at_end OR pg_is_in_recovery();
     END IF;

@@ -21,10 +21,12 @@ const MAX_WAITING: usize = 64;
 const MAX_WRITING: usize = 2;
 
 /// One statement decides and writes, so that of two writers the newer snapshot stays, whoever comes last: the rule of
-/// [`Snapshot::supersedes`] is asked of the row as it is when the row is locked.
+/// [`Snapshot::supersedes`] is asked of the row as it is when the row is locked. One that is ahead of its stream could not be
+/// used, so it must not take the place of one that can.
 pub(crate) const SAVE: &str = "
 INSERT INTO {schema}.snapshots AS s (category, stream_id, state_version, version, state)
-VALUES ($1, $2, $3, $4, $5)
+SELECT $1, $2, $3, $4, $5
+ WHERE EXISTS (SELECT FROM {schema}.events WHERE category = $1 AND stream_id = $2 AND version = $4)
 ON CONFLICT (category, stream_id, state_version) DO UPDATE
    SET version = excluded.version, state = excluded.state
  WHERE s.version < excluded.version OR s.version = $6";
