@@ -1,9 +1,7 @@
-//! The derives of es-core, which re-exports them.
+//! The derives of es-core, which re-exports them: depend on es-core and take them from there.
 //!
-//! A derive goes through the files in this order: `attr` (syntax) → `model` → `check` → `expand`, or `fallback` when the
-//! checks found a mistake.
-
-#![warn(missing_docs)]
+//! A derive goes through these files in this order: `attr` (syntax) → `model` → `check` → `expand`, or `fallback` when
+//! the checks found a mistake.
 
 mod attr;
 mod case;
@@ -15,28 +13,303 @@ mod expand;
 mod fallback;
 mod model;
 mod nearest;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
-/// stub
+/// Makes an enum, or a struct, a set of events.
+///
+/// # Example: an event set
+///
+/// The category and the variant's name in snake case are the name of the event type. It is what the store keeps, so it
+/// never follows a renamed variant by itself: give the variant `rename` with the old name then.
+///
+/// ```
+/// use es_core::Event;
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// #[event(category = "order")]
+/// enum OrderEvent {
+///     Placed { lines: u32 },                         // order.placed
+///     #[event(rename = "order.sent", alias = "order.dispatched", alias = "order.shipped")]
+///     Shipped(u64),                                  // written as order.sent, read under all three names
+///     SKUChanged,                                    // order.sku_changed
+/// }
+///
+/// let names: Vec<_> = OrderEvent::TYPES.iter().map(|t| t.name()).collect();
+/// assert_eq!(names, ["order.placed", "order.sent", "order.sku_changed"]);
+/// ```
+///
+/// # Example: a shape that changed
+///
+/// `version` is the schema version that new events are written in. `upcast` names, for each version before it, the
+/// function that takes an event to the next; one that is missing is a compile error. Such a function takes a
+/// `serde_json::Value` and returns one, or a `Result` of one.
+///
+/// ```
+/// use es_core::{EncodedEvent, Event};
+/// use serde_json::{Value, json};
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+/// #[event(category = "account")]
+/// enum AccountEvent {
+///     #[event(version = 3, upcast(1 = euros_to_cents, 2 = with_currency))]
+///     Deposited { cents: u64, currency: String },
+/// }
+///
+/// fn euros_to_cents(old: Value) -> Result<Value, &'static str> {
+///     Ok(json!({ "cents": old["euros"].as_u64().ok_or("no euros")? * 100 }))
+/// }
+///
+/// fn with_currency(mut old: Value) -> Value {
+///     old["currency"] = json!("EUR");
+///     old
+/// }
+///
+/// let stored = EncodedEvent::new("account", "account.deposited", 1, r#"{"euros":7}"#);
+/// let event = AccountEvent::Deposited { cents: 700, currency: "EUR".into() };
+/// assert_eq!(AccountEvent::decode(stored).unwrap(), event);
+/// ```
+///
+/// # Example: an enum composed of event structs
+///
+/// When every variant holds one named type, and none is there twice, the enum is *composed*: each type converts into it
+/// and may be returned by a handler, and events are dispatched to the `Apply` of their own type. In any other enum the
+/// type inside does not tell the variant, and events are dispatched as a whole, to `Apply<TheEnum>`.
+///
+/// ```
+/// use es_core::{Dispatch, Apply, Event};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct CartFilled { items: u32 }
+/// #[derive(Serialize, Deserialize)]
+/// struct CartPaid;
+///
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(category = "cart")]
+/// enum CartEvent { Filled(CartFilled), Paid(CartPaid) }
+///
+/// struct Cart(u32);
+/// impl Apply<CartFilled> for Cart {
+///     fn apply(&mut self, event: CartFilled) { self.0 = event.items }
+/// }
+/// impl Apply<CartPaid> for Cart {
+///     fn apply(&mut self, _: CartPaid) { self.0 = 0 }
+/// }
+///
+/// let mut cart = Cart(0);
+/// CartEvent::from(CartFilled { items: 3 }).dispatch(&mut cart);
+/// assert_eq!(cart.0, 3);
+/// ```
+///
+/// # Example: a struct that is a set of one
+///
+/// ```
+/// use es_core::Event;
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// #[event(category = "sensor", rename = "sensor.measured")]
+/// struct TemperatureMeasured { celsius: f64 }
+///
+/// assert_eq!(TemperatureMeasured { celsius: 1.5 }.event_type().name(), "sensor.measured");
+/// ```
+///
+/// # Example: a union, for those who read several sets
+///
+/// A union has no category and no names of its own, and needs no serde. Nobody can write it to a stream.
+///
+/// ```
+/// use es_core::{EncodedEvent, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize, Debug)]
+/// # #[event(category = "account")]
+/// # enum AccountEvent { Opened }
+/// # #[derive(Event, serde::Serialize, serde::Deserialize, Debug)]
+/// # #[event(category = "order")]
+/// # enum OrderEvent { Placed }
+///
+/// #[derive(Event, Debug)]
+/// #[event(union)]
+/// enum Movement { Account(AccountEvent), Order(OrderEvent) }
+///
+/// let stored = EncodedEvent::new("order", "order.placed", 1, "{}");
+/// assert!(matches!(Movement::decode(stored).unwrap(), Movement::Order(OrderEvent::Placed)));
+/// ```
+///
+/// # Keys
+///
+/// | on | key | |
+/// |---|---|---|
+/// | enum, struct | `category = "…"` | the first part of the names of all its streams; without `-` |
+/// | enum | `union` | joins other sets, instead of having a category |
+/// | variant, struct | `rename = "…"` | the name of the type in the store |
+/// | variant, struct | `alias = "…"` | a name of older events; may be repeated |
+/// | variant, struct | `version = 2` | the schema version of new events; the default is 1 |
+/// | variant, struct | `upcast(1 = path)` | the way from each older version to the next |
+/// | enum, struct | `crate = path` | where es-core is, for those who re-export it |
+///
+/// Serde's attributes hold for what is in a variant. Its attributes on the enum that change how variants are told apart,
+/// such as `tag` or `untagged`, are refused, and so are `skip` and `other` on a variant.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn event(input: TokenStream) -> TokenStream {
     run(input, derive::event)
 }
 
-/// stub
+/// Makes a struct, or an enum, an aggregate.
+///
+/// # Example: one function that applies every event
+///
+/// ```
+/// use es_core::{Aggregate, Event};
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// #[event(category = "account")]
+/// enum AccountEvent { Deposited { amount: u64 } }
+///
+/// #[derive(Aggregate, Default)]
+/// #[aggregate(id = String, event = AccountEvent, apply = Account::apply)]
+/// struct Account { balance: u64 }
+///
+/// impl Account {
+///     fn apply(&mut self, event: AccountEvent) {
+///         let AccountEvent::Deposited { amount } = event;
+///         self.balance += amount;
+///     }
+/// }
+///
+/// let mut account = Account::default();
+/// account.apply(AccountEvent::Deposited { amount: 5 });
+/// assert_eq!(account.balance, 5);
+/// ```
+///
+/// # Example: one function for each event, and snapshots
+///
+/// Without `apply` each event goes to the `Apply` of its type. Snapshots need serde on the state, and raising `version`
+/// whenever its shape or its meaning changes.
+///
+/// ```
+/// use es_core::{Aggregate, Apply, Event};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct CartFilled { items: u32 }
+///
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(category = "cart")]
+/// enum CartEvent { Filled(CartFilled) }
+///
+/// #[derive(Aggregate, Default, Serialize, Deserialize)]
+/// #[aggregate(id = u64, event = CartEvent, snapshot(every = 100, version = 2))]
+/// struct Cart { items: u32 }
+///
+/// impl Apply<CartFilled> for Cart {
+///     fn apply(&mut self, event: CartFilled) { self.items = event.items }
+/// }
+///
+/// let mut cart = Cart::default();
+/// Aggregate::apply(&mut cart, CartFilled { items: 3 }.into());
+/// assert_eq!(cart.items, 3);
+/// ```
+///
+/// # Keys
+///
+/// | key | |
+/// |---|---|
+/// | `id = Type` | what tells one aggregate from another; needed |
+/// | `event = Type` | everything that can happen to it; needed |
+/// | `apply = path` | a `fn(&mut Self, Event)` that applies all events |
+/// | `snapshot(every = 100)` | a snapshot whenever so many events have come, at least 1 |
+/// | `snapshot(slower_than_ms = 20)` | a snapshot whenever loading took longer |
+/// | `snapshot(when = path)` | a snapshot whenever a `fn(&SnapshotInfo) -> bool` says so |
+/// | `snapshot(…, version = 2)` | the version of the state, at least 1, which is the default |
+/// | `crate = path` | where es-core is, for those who re-export it |
+///
+/// `apply = Account::apply` needs the inherent function: if there is none, the path could only mean the method that is
+/// being implemented, and that is a compile error. A generic aggregate has to see to that itself.
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn aggregate(input: TokenStream) -> TokenStream {
     run(input, derive::aggregate)
 }
 
-/// stub
+/// Makes a struct, or an enum, a command.
+///
+/// # Example: a command, and the function that decides on it
+///
+/// The id is the field marked `#[command(id)]`, or else the field called `id`; in an enum, of each variant. `handle` and
+/// `error` write the `Handle` implementation, which may as well be written by hand.
+///
+/// ```
+/// use es_core::{Aggregate, Command, Context, Event, Handle};
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+/// #[event(category = "account")]
+/// enum AccountEvent { Withdrawn { amount: u64 } }
+///
+/// #[derive(Aggregate, Default)]
+/// #[aggregate(id = String, event = AccountEvent, apply = Account::apply)]
+/// struct Account { balance: u64 }
+///
+/// #[derive(Debug, PartialEq, thiserror::Error)]
+/// #[error("only {0} left")]
+/// struct InsufficientFunds(u64);
+///
+/// #[derive(Command, Clone)]
+/// #[command(aggregate = Account, handle = Account::withdraw, error = InsufficientFunds)]
+/// struct Withdraw { #[command(id)] account: String, amount: u64 }
+///
+/// impl Account {
+///     fn apply(&mut self, event: AccountEvent) {
+///         let AccountEvent::Withdrawn { amount } = event;
+///         self.balance -= amount;
+///     }
+///
+///     fn withdraw(&self, command: Withdraw, _: &Context) -> Result<AccountEvent, InsufficientFunds> {
+///         match self.balance.checked_sub(command.amount) {
+///             Some(_) => Ok(AccountEvent::Withdrawn { amount: command.amount }),
+///             None => Err(InsufficientFunds(self.balance)),
+///         }
+///     }
+/// }
+///
+/// let command = Withdraw { account: "ada".into(), amount: 7 };
+/// assert_eq!(command.aggregate_id(), "ada");
+/// let refused = Account { balance: 5 }.handle(command, &Context::for_test()).err();
+/// assert_eq!(refused, Some(InsufficientFunds(5)));
+/// ```
+///
+/// # Keys
+///
+/// | on | key | |
+/// |---|---|---|
+/// | command | `aggregate = Type` | the kind of aggregate it is for; needed |
+/// | command | `handle = path` | a `fn(&Aggregate, Command, &Context) -> Result<impl IntoEvents<Event>, Error>` |
+/// | command | `error = Type` | the error of `handle`; the two come together |
+/// | command | `crate = path` | where es-core is, for those who re-export it |
+/// | field | `id` | this field holds the id |
 #[proc_macro_derive(Command, attributes(command))]
 pub fn command(input: TokenStream) -> TokenStream {
     run(input, derive::command)
 }
 
-/// stub
+/// Makes a newtype the id of an aggregate, with the text form of what it wraps.
+///
+/// # Example: ids that cannot be mixed up
+///
+/// `Display` and `FromStr` come along; `#[aggregate_id(no_display)]` leaves both out for those who write their own.
+///
+/// ```
+/// use es_core::AggregateId;
+/// use uuid::Uuid;
+///
+/// #[derive(AggregateId, Clone, Copy, Debug, PartialEq)]
+/// struct AccountId(Uuid);
+///
+/// let id = AccountId(Uuid::from_u128(7));
+/// assert_eq!(id.to_string(), "00000000-0000-0000-0000-000000000007");
+/// assert_eq!("00000000-0000-0000-0000-000000000007".parse(), Ok(id));
+/// assert_eq!(AccountId::from_text("7").unwrap_err().to_string(), "`7` is not a valid AccountId");
+/// ```
 #[proc_macro_derive(AggregateId, attributes(aggregate_id))]
 pub fn aggregate_id(input: TokenStream) -> TokenStream {
     run(input, derive::aggregate_id)

@@ -3,6 +3,7 @@
 
 #![deny(missing_docs, warnings, clippy::pedantic, unused_qualifications)]
 #![allow(clippy::unwrap_used, reason = "tests may")]
+#![allow(clippy::unnecessary_wraps, reason = "what decides returns a result, also if it never refuses")]
 
 /// No import, no alias: only absolute paths can work here.
 pub mod without_imports {
@@ -121,7 +122,9 @@ pub mod without_imports {
 
 /// Everything a derive could name by accident is something else here.
 mod hostile {
+    #![no_implicit_prelude]
     #![allow(dead_code, non_camel_case_types, non_upper_case_globals, reason = "hostile")]
+    #![allow(clippy::upper_case_acronyms, clippy::wrong_self_convention, reason = "hostile")]
 
     pub(crate) struct Result;
     pub(crate) struct Option;
@@ -147,7 +150,7 @@ mod hostile {
     #[allow(non_snake_case)]
     pub(crate) fn Some() {}
 
-    pub(crate) trait Hostile: Sized {
+    pub(crate) trait Hostile: ::core::marker::Sized {
         const TYPES: bool = false;
         const CATEGORY: bool = false;
         fn event_type(self) {}
@@ -248,10 +251,10 @@ mod hostile {
     fn it_works() {
         let types = <Event as ::es_core::Event>::TYPES;
         for (i, name) in [(4, "types"), (5, "category"), (6, "self_"), (7, "type"), (8, "déjà"), (9, "index")] {
-            assert_eq!(types[i].name(), ::std::format!("hostile.{name}"));
+            ::core::assert_eq!(types[i].name(), ::std::format!("hostile.{name}"));
         }
         let error = <r#true_id as ::es_core::AggregateId>::from_text("x").unwrap_err();
-        assert_eq!(::std::string::ToString::to_string(&error), "`x` is not a valid true_id");
+        ::core::assert_eq!(::std::string::ToString::to_string(&error), "`x` is not a valid true_id");
     }
 }
 

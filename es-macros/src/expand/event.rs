@@ -227,7 +227,7 @@ fn composed(event: &Event<'_>, inner: &[&Type]) -> TokenStream {
         #[automatically_derived]
         impl<__Aggregate> #krate::Dispatch<__Aggregate> for #ident
         where
-            __Aggregate: ?Sized #(+ #krate::Apply<#inner>)*,
+            __Aggregate: ?::core::marker::Sized #(+ #krate::Apply<#inner>)*,
         {
             fn dispatch(self, __aggregate: &mut __Aggregate) {
                 match self {
@@ -256,7 +256,7 @@ fn whole(event: &Event<'_>) -> TokenStream {
     let ident = &input.ident;
     quote! {
         #[automatically_derived]
-        impl<__Aggregate: #krate::Apply<Self> + ?Sized> #krate::Dispatch<__Aggregate> for #ident {
+        impl<__Aggregate: #krate::Apply<Self> + ?::core::marker::Sized> #krate::Dispatch<__Aggregate> for #ident {
             fn dispatch(self, __aggregate: &mut __Aggregate) {
                 #krate::Apply::apply(__aggregate, self);
             }
