@@ -151,8 +151,7 @@ where
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
     runtime.expect("a runtime for the case can be built").block_on(async {
         let opened = open.await.into_parts();
-        let (store, _guard) =
-            opened.unwrap_or_else(|error| panic!("the store could not be opened: {error:?}"));
+        let (store, _guard) = opened.unwrap_or_else(|error| panic!("the store could not be opened: {error:?}"));
         let ended = tokio::time::timeout(LONGEST_CASE, case(store)).await;
         assert!(ended.is_ok(), "the case still hangs after {LONGEST_CASE:?}");
     });

@@ -100,6 +100,8 @@ mod retry;
 mod read;
 mod error;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "testing")]
 pub mod testing;
 

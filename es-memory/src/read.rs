@@ -5,7 +5,7 @@ use es_core::{Direction, Error, Fold, ReadStream, Snapshot, StreamId, Version, V
 use crate::append::Streams;
 
 impl Streams {
-    pub(crate) fn load(
+    pub(crate) fn fold(
         &self,
         stream: &StreamId,
         snapshot: Option<&Snapshot>,

@@ -55,9 +55,14 @@ impl EventStore for MemoryStore {
         self.parts.streams.append(append, &self.parts.log)
     }
 
-    async fn load(&self, stream: &StreamId, state_version: Option<u32>, fold: &mut dyn Fold) -> Result<(), Error> {
+    async fn fold_stream(
+        &self,
+        stream: &StreamId,
+        state_version: Option<u32>,
+        fold: &mut dyn Fold,
+    ) -> Result<(), Error> {
         let snapshot = state_version.and_then(|version| self.parts.snapshots.get(stream, version));
-        self.parts.streams.load(stream, snapshot.as_deref(), fold)
+        self.parts.streams.fold(stream, snapshot.as_deref(), fold)
     }
 
     async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {

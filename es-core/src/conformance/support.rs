@@ -241,7 +241,7 @@ impl Folded {
 
 pub(super) async fn load<S: Candidate>(store: &S, stream: &StreamId, state_version: Option<u32>) -> Folded {
     let mut folded = Folded::default();
-    store.load(stream, state_version, &mut folded).await.expect("a stream can be loaded");
+    store.fold_stream(stream, state_version, &mut folded).await.expect("a stream can be loaded");
     folded
 }
 
