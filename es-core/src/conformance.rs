@@ -213,7 +213,7 @@ macro_rules! conformance_tests {
                 beyond_the_end_there_is_nothing
                 filters_let_pass_what_was_asked_for
                 next_moves_past_what_was_filtered
-                the_limit_counts_wanted_events
+                a_limit_beside_a_filter_loses_nothing
                 log_end_covers_what_was_acknowledged
                 an_error_of_the_visitor_ends_the_read
                 no_lock_is_held_while_the_log_is_visited

@@ -1,2 +1,175 @@
+//! The store in memory passes the conformance suite, and the suite catches stores that break one sentence each.
+
+#[path = "memory/faulty.rs"]
+mod faulty;
+
 use es_memory::MemoryStore;
-es_core::conformance_tests!(async { MemoryStore::new() });
+
+/// A few lines are all that it takes.
+mod passes {
+    use super::*;
+
+    es_core::conformance_tests!(async { MemoryStore::new() });
+}
+
+/// The wrapper that the broken stores are made with is not what breaks them.
+mod unbroken {
+    use super::faulty::{Fault, Faulty};
+
+    es_core::conformance_tests!(async { Faulty::new(Fault::Nothing) });
+}
+
+/// A guard lives as long as its case, and opening may fail.
+mod guarded {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    struct Guard(Arc<AtomicU32>);
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn it_is_dropped_when_the_case_has_ended() {
+        let dropped = Arc::new(AtomicU32::new(0));
+        let guard = Guard(Arc::clone(&dropped));
+        es_core::conformance::run(async { (MemoryStore::new(), guard) }, |_| async {
+            assert_eq!(dropped.load(Ordering::SeqCst), 0, "the guard lives while the case runs");
+        });
+        assert_eq!(dropped.load(Ordering::SeqCst), 1, "the guard is dropped once, after the case");
+    }
+
+    #[test]
+    fn a_store_that_does_not_open_fails_the_case() {
+        let failed = std::panic::catch_unwind(|| {
+            let open = async { Err::<MemoryStore, _>("no server".to_owned()) };
+            es_core::conformance::run(open, |_| async {});
+        });
+        let message = *failed.unwrap_err().downcast::<String>().unwrap();
+        assert!(message.contains("no server"), "{message}");
+    }
+}
+
+/// For each fault: the case that catches it, and a part of the sentence that it says is broken.
+mod caught {
+    use super::faulty::{Fault, Faulty};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn assert_caught(fault: Fault, sentence: &str, run: impl FnOnce()) {
+        let Err(failure) = catch_unwind(AssertUnwindSafe(run)) else {
+            panic!("a store that {fault:?} passed the case that should catch it")
+        };
+        let said = match failure.downcast::<String>() {
+            Ok(said) => *said,
+            Err(failure) => failure.downcast::<&str>().map(|said| said.to_string()).unwrap_or_default(),
+        };
+        assert!(said.contains(sentence), "a store that {fault:?} was caught, but not by {sentence:?}: {said}");
+    }
+
+    macro_rules! caught {
+        ($($name:ident: $fault:ident by $theme:ident::$case:ident, $sentence:literal;)*) => {$(
+            #[test]
+            fn $name() {
+                assert_caught(Fault::$fault, $sentence, || {
+                    es_core::conformance::run(
+                        async { Faulty::new(Fault::$fault) },
+                        es_core::conformance::$theme::$case,
+                    );
+                });
+            }
+        )*};
+    }
+
+    caught! {
+        a_lost_event: LosesTheSecondEvent by append::versions_count_from_one_without_gaps, "version of its last event";
+        the_first_version: AnswersWithTheFirstVersion by append::versions_count_from_one_without_gaps, "version of its last event";
+        a_wrong_actual: NamesTheWrongActualVersion by append::a_conflict_names_stream_expected_and_actual, "names the version that is there";
+        a_wrong_actual_in_a_race: NamesTheWrongActualVersion by concurrency::one_of_parallel_exact_appends_wins, "names the version that is in the way";
+        a_wrong_expectation: NamesTheWrongExpectation by append::a_conflict_names_stream_expected_and_actual, "names what was expected";
+        a_version_ahead: AcceptsAVersionAhead by append::exact_needs_that_very_version, "is a conflict";
+        a_stated_version_ahead: AcceptsAVersionAhead by append::a_refused_append_stores_nothing, "the answer is `Error::Conflict`";
+        no_stream_as_any: TakesNoStreamForAny by append::no_stream_needs_an_empty_stream, "is a conflict";
+        no_stream_twice: TakesNoStreamForAny by concurrency::one_of_parallel_no_stream_appends_wins, "is the next of the stream";
+        exists_as_any: TakesExistsForAny by append::exists_needs_at_least_one_event, "is a conflict";
+        exact_zero_as_any: TakesExactZeroForAny by append::exact_zero_is_no_stream, "is a conflict";
+        a_part_of_a_refused_append: StoresAPartOfARefusedAppend by append::a_refused_append_stores_nothing, "stores nothing at all";
+        a_part_of_a_malformed_append: StoresTheGoodPartOfAMalformedAppend by append::a_malformed_append_stores_nothing, "that no store can accept";
+        the_version_before_the_form: LooksAtTheVersionFirst by append::malformed_comes_before_conflict, "whatever the stream";
+        a_late_append: ShowsAppendsLate by append::what_was_acknowledged_is_seen_at_once, "sees at once what was acknowledged";
+        colliding_categories: MixesUpCategories by append::ids_of_different_categories_never_collide, "is a stream of its own";
+        ids_without_case: IgnoresCase by hostile::look_alikes_are_different_streams, "is a stream of its own";
+        trimmed_ids: TrimsIds by hostile::ids_of_every_kind, "names the stream";
+        lost_metadata: LosesMetadata by append::every_part_of_an_event_comes_back, "every part of an event";
+        lost_options: LosesMetadata by execute::options_reach_the_events, "the options surround each event";
+        a_lost_conversation: LosesMetadata by execute::a_command_begins_a_conversation, "begins one";
+        a_lost_trace_state: LosesTheTraceState by append::every_part_of_an_event_comes_back, "every part of an event";
+        metadata_cut_at_nul: CutsMetadataAtNul by hostile::nul_in_metadata_is_stored_or_refused, "comes back as it was handed in";
+        other_event_ids: MakesItsOwnEventIds by append::every_part_of_an_event_comes_back, "every part of an event";
+        other_ids_than_the_outcomes: MakesItsOwnEventIds by execute::a_command_becomes_events, "names the stored event";
+        a_clock_set_back: RunsTheClockBackwards by append::recorded_time_is_the_stores_and_never_runs_backwards, "time at which";
+        rewritten_json: RewritesJson by hostile::json_keeps_its_text, "comes back as the same text";
+        rewritten_numbers: RewritesJson by hostile::numbers_keep_their_text, "comes back as the same text";
+        rewritten_escapes: RewritesJson by hostile::strings_of_every_kind, "comes back as the same text";
+        signed_versions: CountsWithSigns by hostile::the_largest_numbers_overflow_nothing, "the answer is `Error::Conflict`";
+        a_truncated_append: SwallowsTheLastOfThousands by hostile::thousands_of_events_in_one_append, "version of its last event";
+
+        refused_parallel_appends: RefusesParallelAny by concurrency::parallel_any_appends_are_all_stored, "is never a conflict";
+        lost_parallel_appends: ClaimsLostAppends by concurrency::parallel_any_appends_are_all_stored, "a version of its own";
+        two_winners: ChecksThenActs by concurrency::one_of_parallel_exact_appends_wins, "is the next of the stream";
+        two_beginnings: ChecksThenActs by concurrency::one_of_parallel_no_stream_appends_wins, "is the next of the stream";
+        interleaved_appends: SplitsAppends by concurrency::appends_of_several_events_never_interleave, "stand behind each other";
+        torn_appends: SplitsAppends by concurrency::stream_readers_see_whole_appends, "whole or not at all";
+        half_dropped_appends: SplitsAppends by concurrency::dropped_appends_are_whole_or_absent, "whole or not at all";
+
+        an_ignored_limit: IgnoresTheLimit by read::every_direction_start_and_limit, "visits what is asked for";
+        a_start_behind_from: StartsBehindFrom by read::every_direction_start_and_limit, "visits what is asked for";
+        a_start_behind_from_at_a_page: StartsBehindFrom by execute::typed_streams_turn_pages_without_loss, "at the most";
+        one_direction: ReadsBackwardsForwards by read::every_direction_start_and_limit, "visits what is asked for";
+        a_failure_on_unknown_streams: FailsOnUnknownStreams by read::an_unknown_stream_has_nothing_to_visit, "can be read";
+        a_swallowed_error: SwallowsErrors by read::an_error_of_the_visitor_ends_the_read, "comes back from the read";
+        a_swallowed_error_of_a_fold: SwallowsErrors by read::an_error_of_the_fold_ends_the_load, "comes back from the read";
+        a_swallowed_error_of_the_log: SwallowsErrors by log::an_error_of_the_visitor_ends_the_read, "comes back from the read";
+        a_hidden_unreadable_event: SwallowsErrors by execute::an_unreadable_event_is_named, "an error of its own";
+        a_lock_held: HoldsALock by read::no_lock_is_held_while_a_stream_is_visited, "holds no lock";
+        a_lock_held_while_folding: HoldsALock by read::no_lock_is_held_while_a_load_folds, "holds no lock";
+        a_lock_held_over_the_log: HoldsALock by log::no_lock_is_held_while_the_log_is_visited, "holds no lock";
+
+        a_skipped_event: SkipsAtThePageBorder by log::every_page_size_gives_the_same_sequence, "the same sequence";
+        a_skipped_event_beside_writers: SkipsAtThePageBorder by concurrency::log_readers_beside_writers_miss_nothing, "it missed";
+        a_doubled_event: RepeatsAtThePageBorder by log::every_page_size_gives_the_same_sequence, "not behind `next`";
+        swapped_events: SwapsTwoEvents by log::every_event_is_there_once_in_stream_order, "in version order";
+        events_that_differ: SwapsTwoEvents by log::the_log_shows_what_the_stream_shows, "what its stream shows";
+        no_places: ShowsNoPlaces by log::the_log_shows_what_the_stream_shows, "has a position";
+        moved_places: MovesPlaces by log::places_never_change, "places never change";
+        a_stay_behind_the_filter: StaysBehindTheFilter by log::next_moves_past_what_was_filtered, "says that this is the end";
+        an_early_end_of_a_filter: SaysTheEndTooEarly by log::a_limit_beside_a_filter_loses_nothing, "wanted events are left";
+        an_ignored_type: IgnoresTypes by log::filters_let_pass_what_was_asked_for, "only events that the filter lets pass";
+        an_early_end: SaysTheEndTooEarly by log::at_end_is_only_said_at_the_end, "is not at its end";
+        an_early_end_of_nothing: SaysTheEndTooEarly by log::a_limit_of_zero_visits_nothing, "is not at its end";
+        an_end_before_the_end: EndsTheLogTooEarly by log::log_end_covers_what_was_acknowledged, "highest place given";
+        a_fall_back: FallsBackAtTheEnd by log::beyond_the_end_there_is_nothing, "never before the place the read began at";
+        a_late_commit: PassesLateCommits by concurrency::log_readers_beside_writers_miss_nothing, "it missed";
+        an_own_late_commit: SkipsYoungEvents by concurrency::writers_find_their_own_events_in_the_log, "committed before `log_end`";
+        a_late_place: SkipsYoungEvents by log::log_end_covers_what_was_acknowledged, "has its place in the log";
+
+        mixed_state_versions: MixesUpStateVersions by snapshot::state_versions_are_kept_apart, "only to who asks";
+        a_snapshot_ahead: HandsOutSnapshotsAhead by snapshot::a_snapshot_ahead_of_its_stream_is_not_handed_out, "not handed out";
+        an_unasked_snapshot: HandsOutUnaskedSnapshots by snapshot::a_snapshot_is_only_for_who_asks, "only to who asks";
+        an_event_twice: LoadsTheSnapshotsEventAgain by snapshot::a_load_begins_with_the_snapshot, "behind a snapshot";
+        an_event_applied_twice: LoadsTheSnapshotsEventAgain by snapshot::every_snapshot_of_every_split_equals_replay, "BrokenStream";
+        a_stale_snapshot: OverwritesNewerSnapshots by snapshot::a_stale_snapshot_never_overwrites_a_newer_one, "never overwrites a newer one";
+        a_stale_snapshot_in_a_race: OverwritesNewerSnapshots by snapshot::the_newest_of_parallel_saves_stays, "saved side by side";
+        a_stale_offer: OffersOverwriteNewerSnapshots by snapshot::an_offer_is_kept_or_dropped_but_never_harmful, "supersedes";
+        an_unreadable_snapshot_kept: KeepsUnreadableSnapshots by snapshot::an_unreadable_snapshot_gives_way, "gives way";
+        an_unreadable_snapshot_for_ever: KeepsUnreadableSnapshots by snapshot::an_undecodable_snapshot_is_ignored_and_replaced, "is replaced";
+        a_good_snapshot_replaced: ReplacesWhateverIsSaid by snapshot::an_unreadable_snapshot_gives_way, "and no other";
+        a_snapshot_not_forgotten: DeletesNoSnapshots by snapshot::deleting_forgets_every_snapshot_of_the_stream, "is forgotten";
+        other_snapshots_forgotten: DeletesAllSnapshots by snapshot::deleting_forgets_every_snapshot_of_the_stream, "of other streams stay";
+        shared_snapshots: SharesSnapshotsBetweenStreams by snapshot::streams_have_their_own_snapshots, "has its own snapshot";
+        deposits_counted_twice: ChecksThenActs by execute::every_deposit_counts_once_under_contention, "is decided on all events before its own";
+    }
+}

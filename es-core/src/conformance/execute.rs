@@ -132,17 +132,25 @@ async fn contend<S: Candidate, const EVERY: u64>(store: &S, id: &'static str) {
     let tasks = (0..CONTENDERS).map(|task| {
         let store = store.clone();
         async move {
+            let mut accepted = Vec::new();
             for deposit in 1..=DEPOSITS {
                 let amount = task * 100 + deposit;
                 let outcome = store.execute(Add::<EVERY>::new(id, [amount])).retry(patient).await;
                 let outcome = outcome.expect("a contended command succeeds in the end");
-                let event = outcome.events.first().map(|recorded| &recorded.event);
-                assert_eq!(event, Some(&TallyEvent::Added { amount }), "the outcome has the command's own event");
+                accepted.push((outcome.version.0, amount, outcome.state));
             }
+            accepted
         }
     });
-    side_by_side(tasks).await;
+    let mut outcomes: Vec<_> = side_by_side(tasks).await.into_iter().flatten().collect();
+    outcomes.sort_unstable_by_key(|(version, ..)| *version);
     let stored = amounts(&whole(store, &stream(id)).await);
+    for (index, (version, amount, state)) in outcomes.into_iter().enumerate() {
+        assert_eq!(version, index as u64 + 1, "each accepted command has a version of its own");
+        assert_eq!(stored.get(index), Some(&amount), "the event is stored at the version that the outcome says");
+        let decided_on = replay(stored.iter().take(index + 1).copied());
+        assert_eq!(state, decided_on, "a command is decided on all events before its own, and on no others");
+    }
     let mut sorted = stored.clone();
     sorted.sort_unstable();
     let accepted: Vec<u64> = (0..CONTENDERS).flat_map(|t| (1..=DEPOSITS).map(move |d| t * 100 + d)).collect();

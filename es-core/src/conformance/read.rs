@@ -12,7 +12,7 @@ use crate::stream::ExpectedVersion::Any;
 use crate::stream::{StreamId, Version};
 
 /// How long a visitor waits for another task before it counts as locked out.
-const LOCKED_OUT: Duration = Duration::from_secs(5);
+const LOCKED_OUT: Duration = Duration::from_secs(3);
 
 /// A read begins at `from`, that event included, or at the stream's first event forwards and its last backwards; it goes
 /// in the direction asked for, and visits at most `limit` events.
