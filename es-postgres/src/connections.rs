@@ -4,6 +4,7 @@
 //! cost two round trips more. Here a connection that was left in an unclear state is closed instead, and one that died
 //! while it was idle is noticed by its next statement.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,6 @@ SELECT pid, backend_start::text, {schema}.is_home() FROM pg_stat_get_activity(pg
 /// The same before the schema is there.
 const WHO: &str = "SELECT pid, backend_start::text, true FROM pg_stat_get_activity(pg_backend_pid())";
 
-#[derive(Debug)]
 pub(crate) struct Connections {
     options: PgConnectOptions,
     target: String,
@@ -40,13 +40,11 @@ pub(crate) struct Connections {
     acquire_timeout: Duration,
 }
 
-#[derive(Debug)]
 struct Idle {
     open: Open,
     since: Instant,
 }
 
-#[derive(Debug)]
 struct Open {
     connection: PgConnection,
     backend: Backend,
@@ -98,6 +96,18 @@ struct NoneFree {
 struct NoAnswer {
     target: String,
     within: Duration,
+}
+
+/// Without the options, which hold the password.
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections")
+            .field("target", &self.target)
+            .field("schema", &self.schema)
+            .field("max", &self.max)
+            .field("free", &self.free.available_permits())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connections {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use es_core::Error;
+use es_core::{BoxError, Error};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
@@ -186,12 +186,19 @@ impl PgStoreOptions {
     }
 }
 
+/// sqlx would take `localhost:5432` for a database called `5432`.
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+
 fn parse(url: &str) -> Result<PgConnectOptions, Error> {
-    url.parse().map_err(|error: sqlx::Error| Error::Setup {
-        message: "the URL of the database cannot be read: write `postgres://user:password@host:5432/database`"
-            .to_owned(),
-        source: Some(error.into()),
-    })
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(unreadable(None));
+    }
+    url.parse().map_err(|error: sqlx::Error| unreadable(Some(error.into())))
+}
+
+fn unreadable(source: Option<BoxError>) -> Error {
+    let message = "the URL of the database cannot be read: write `postgres://user:password@host:5432/database`";
+    Error::Setup { message: message.to_owned(), source }
 }
 
 fn target(server: &PgConnectOptions) -> String {

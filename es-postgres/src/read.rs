@@ -18,20 +18,22 @@ SELECT version, type, schema_version, payload FROM {schema}.events
  WHERE category = $1 AND stream_id = $2
  ORDER BY version";
 
-/// The same behind a snapshot, which comes first: every event that is wanted lies behind its version. A snapshot that the
-/// stream has not reached was taken of another stream of that name, in another life of the database.
+/// The same behind a snapshot, which comes first. A snapshot that the stream has not reached was taken of another stream of
+/// that name, in another life of the database; whether it has is looked up by key (as `EXISTS` it becomes a join that reads
+/// the whole stream). The order is that of the two branches: an `ORDER BY` around both would sort, and so copy, every event.
+/// Whoever folds checks it, because versions have no gaps.
 pub(crate) const LOAD_WITH_SNAPSHOT: &str = "
 WITH s AS MATERIALIZED (
     SELECT n.version, n.state FROM {schema}.snapshots n
      WHERE n.category = $1 AND n.stream_id = $2 AND n.state_version = $3
-       AND EXISTS (SELECT FROM {schema}.events e
-                    WHERE e.category = $1 AND e.stream_id = $2 AND e.version = n.version)
+       AND n.version = (SELECT e.version FROM {schema}.events e
+                         WHERE e.category = $1 AND e.stream_id = $2 AND e.version = n.version)
 )
-SELECT version, NULL::text AS type, 0 AS schema_version, state AS payload FROM s
+(SELECT version, NULL::text AS type, 0 AS schema_version, state AS payload FROM s)
 UNION ALL
-SELECT version, type, schema_version, payload FROM {schema}.events
- WHERE category = $1 AND stream_id = $2 AND version > coalesce((SELECT version FROM s), 0)
- ORDER BY version";
+(SELECT version, type, schema_version, payload FROM {schema}.events
+  WHERE category = $1 AND stream_id = $2 AND version > coalesce((SELECT version FROM s), 0)
+  ORDER BY version)";
 
 /// Whole events from version $3 on. Without a limit $4 is null.
 pub(crate) const FORWARDS: &str = "

@@ -1,0 +1,12 @@
+//! What is special about this store: its schema, its connections, its log, and what happens when these fail.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test has nobody to hand an error to")]
+
+mod fixture;
+mod facts;
+mod log;
+mod outcome;
+mod restore;
+mod round_trips;
+mod schema;
+mod setup;
+mod transaction;

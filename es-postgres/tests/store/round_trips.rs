@@ -1,0 +1,66 @@
+//! What a command costs on the network.
+
+use es_core::{Aggregate, Command, Context, Event, EventStore, EventStoreExt, Snapshots};
+use es_postgres::PgStore;
+use es_test_support::Proxy;
+
+use crate::fixture::{add, store, stream};
+
+#[derive(Event, serde::Serialize, serde::Deserialize)]
+#[event(category = "counter")]
+enum CounterEvent {
+    Counted,
+}
+
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Counter(u64);
+
+impl Aggregate for Counter {
+    type Id = String;
+    type Event = CounterEvent;
+    fn apply(&mut self, _: CounterEvent) {
+        self.0 += 1;
+    }
+    fn snapshots() -> Snapshots<Self> {
+        Snapshots::every(1_000)
+    }
+}
+
+#[derive(Clone, Command)]
+#[command(aggregate = Counter)]
+struct Count {
+    id: String,
+}
+
+impl es_core::Handle<Count> for Counter {
+    type Error = std::convert::Infallible;
+    fn handle(&self, _: Count, _: &Context) -> Result<impl es_core::IntoEvents<CounterEvent>, Self::Error> {
+        Ok(CounterEvent::Counted)
+    }
+}
+
+#[tokio::test]
+async fn a_command_takes_one_to_load_and_one_to_append() {
+    let (_store, database) = store().await;
+    let proxy = Proxy::start(database.url()).await;
+    let store = PgStore::connect(&proxy.url(database.url())).await.unwrap();
+    let count = Count { id: "7".to_owned() };
+    store.execute(count.clone()).await.unwrap();
+    for _ in 0..10 {
+        proxy.reset();
+        store.execute(count.clone()).await.unwrap();
+        assert_eq!(proxy.turns(), 2);
+    }
+}
+
+#[tokio::test]
+async fn many_events_take_one_as_well() {
+    let (_store, database) = store().await;
+    let proxy = Proxy::start(database.url()).await;
+    let store = PgStore::connect(&proxy.url(database.url())).await.unwrap();
+    add(&store, "7", 50).await;
+    proxy.reset();
+    add(&store, "7", 50).await;
+    assert_eq!(proxy.turns(), 1);
+    store.delete_snapshots(&stream("7")).await.unwrap();
+}
