@@ -100,6 +100,11 @@ mod retry;
 mod read;
 mod error;
 
+mod projection;
+mod read_model;
+mod document;
+mod runner;
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "testing")]
@@ -111,14 +116,22 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Dispatch, Loaded};
 pub use command::{Command, Context, Handle, HandleWith};
+pub use document::{Document, Documents, IntoKeys, MAX_KEY_BYTES, ReadModels};
 pub use error::{BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend};
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
 pub use id::{AggregateId, InvalidId};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
+pub use projection::{Batch, Projector};
 pub use read::{LogEvents, StreamEvents};
+pub use read_model::{
+    AdvanceError, Claim, Control, DeadLetter, DeadLetterStatus, Fenced, InvalidProjection, Lease,
+    MAX_PROJECTION_NAME_BYTES, ProjectionId, ProjectionState, ProjectionStatus, ReadModelKind, ReadModelStore,
+    ReadModelTransaction,
+};
 pub use recorded::{Append, Appended, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};
 pub use retry::Retry;
+pub use runner::{OnFailure, Phase, Progress, Runner, Running, Settings, StartError, StopReason, WaitError};
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use store::{
     BoxFuture, Direction, DynEventStore, ErasedEventStore, EventFilter, EventStore, EventStoreExt, Fold, LogPage,

@@ -1,0 +1,367 @@
+//! Documents: read models that are a folded value for each key, and need no SQL.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::future::Future;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{BoxError, Error};
+use crate::event::Event;
+use crate::projection::Batch;
+use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, ReadModelTransaction};
+use crate::recorded::Recorded;
+use crate::store::{EventFilter, EventStoreExt};
+use crate::stream::StreamId;
+
+/// The longest key of a document, in bytes.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// A value that is folded from events and kept under a key: a read model without SQL, on every store.
+///
+/// The key may come from any field of an event, and from events of several aggregates. A [`Runner`](crate::Runner) loads the
+/// documents of a whole batch, folds them in memory and writes them back at once.
+///
+/// # Example: a statement for each account
+///
+/// ```
+/// # use es_core::Event;
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "account")]
+/// # enum AccountEvent { Opened { owner: String }, Deposited { amount: u64 }, Closed }
+/// use es_core::{Document, IntoKeys, Recorded};
+///
+/// #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// struct Statement {
+///     balance: u64,
+///     movements: u32,
+///     closed: bool,
+/// }
+///
+/// impl Document for Statement {
+///     const NAME: &'static str = "statement";
+///     type Event = AccountEvent;
+///
+///     fn key(event: &Recorded<AccountEvent>) -> impl IntoKeys {
+///         event.stream.id()
+///     }
+///
+///     fn apply(&mut self, event: &Recorded<AccountEvent>) {
+///         match &event.event {
+///             AccountEvent::Opened { .. } => {}
+///             AccountEvent::Deposited { amount } => {
+///                 self.balance += amount;
+///                 self.movements += 1;
+///             }
+///             AccountEvent::Closed => self.closed = true,
+///         }
+///     }
+///
+///     fn is_deleted(&self) -> bool {
+///         self.closed
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a document",
+    label = "not a document",
+    note = "implement `Document` for it: a name, the events, a key for each event, and how an event changes the value"
+)]
+pub trait Document: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Names the documents for ever: their table and their checkpoint. Lower-case letters, digits and `_`.
+    const NAME: &'static str;
+    /// The version of the documents' shape and meaning. Another version is built beside this one, from the first event on.
+    const VERSION: u32 = 1;
+    /// The events they are folded from: those of one aggregate, or a union of several.
+    type Event: Event;
+
+    /// Which documents the event changes: one, several, or none. See [`IntoKeys`] for what can be returned.
+    fn key(event: &Recorded<Self::Event>) -> impl IntoKeys;
+
+    /// Takes in what has happened. It cannot fail: the event is a fact already.
+    fn apply(&mut self, event: &Recorded<Self::Event>);
+
+    /// Whether the document is to be removed, asked after each event. A later event of its key begins with the
+    /// default again.
+    fn is_deleted(&self) -> bool {
+        false
+    }
+
+    /// Which events are of interest. The store filters. By default all of the categories of [`Event`](Self::Event).
+    fn filter() -> EventFilter {
+        EventFilter::of::<Self::Event>()
+    }
+}
+
+/// What names the documents that an event changes.
+///
+/// Implemented for texts, a [`StreamId`], `Option` and `Vec` of texts, and `()` for none.
+///
+/// # Example: an event that concerns two accounts
+///
+/// ```
+/// use es_core::IntoKeys;
+///
+/// fn both(from: &str, to: &str) -> impl IntoKeys {
+///     vec![from.to_owned(), to.to_owned()]
+/// }
+/// assert_eq!(both("ada", "bob").into_keys(), ["ada", "bob"]);
+/// assert!(None::<String>.into_keys().is_empty());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name documents",
+    label = "cannot become keys",
+    note = "return a `String`, a `&str`, a `StreamId`, an `Option` or a `Vec` of texts, or `()` for none"
+)]
+pub trait IntoKeys {
+    /// The keys. One that occurs twice counts once.
+    fn into_keys(self) -> Vec<String>;
+}
+
+macro_rules! one_key {
+    ($($type:ty)*) => {$(
+        impl IntoKeys for $type {
+            fn into_keys(self) -> Vec<String> {
+                vec![self.into()]
+            }
+        }
+    )*};
+}
+
+one_key! { &str String Cow<'_, str> }
+
+impl IntoKeys for &StreamId {
+    fn into_keys(self) -> Vec<String> {
+        vec![self.to_string()]
+    }
+}
+
+impl IntoKeys for () {
+    fn into_keys(self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl<T: Into<String>> IntoKeys for Option<T> {
+    fn into_keys(self) -> Vec<String> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+impl<T: Into<String>> IntoKeys for Vec<T> {
+    fn into_keys(self) -> Vec<String> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+/// A key that no store can hold.
+#[derive(Debug, thiserror::Error)]
+#[error("a document's key has 1 to {MAX_KEY_BYTES} bytes and no NUL; this one has {bytes} bytes: {beginning:?}")]
+struct InvalidKey {
+    bytes: usize,
+    beginning: String,
+}
+
+/// Folds a batch into its documents.
+pub(crate) async fn fold_batch<D: Document, T: ReadModelTransaction>(
+    id: &ProjectionId,
+    batch: &Batch<'_, D::Event>,
+    transaction: &mut T,
+) -> Result<(), BoxError> {
+    let mut folding = Folding::<D>::of(batch)?;
+    let stored = transaction.load_documents(id, &folding.keys).await?;
+    folding.take_stored(stored)?;
+    let changed = folding.fold(batch)?;
+    Ok(transaction.save_documents(id, &changed).await?)
+}
+
+/// The documents that a batch changes, each with a number. One that is not there, or not there any more, is `None`.
+struct Folding<D> {
+    keys: Vec<String>,
+    documents: Vec<Option<D>>,
+    /// For each event the numbers of its documents.
+    changes: Vec<Vec<usize>>,
+}
+
+impl<D: Document> Folding<D> {
+    fn of(batch: &Batch<'_, D::Event>) -> Result<Self, BoxError> {
+        let (mut keys, mut numbers) = (Vec::new(), HashMap::new());
+        let mut changes = Vec::with_capacity(batch.len());
+        for event in batch {
+            let mut of_event = Vec::new();
+            for key in D::key(event).into_keys() {
+                check_key(&key)?;
+                let number = *numbers.entry(key).or_insert_with_key(|key: &String| {
+                    keys.push(key.clone());
+                    keys.len() - 1
+                });
+                if !of_event.contains(&number) {
+                    of_event.push(number);
+                }
+            }
+            changes.push(of_event);
+        }
+        Ok(Self { keys, documents: Vec::new(), changes })
+    }
+
+    fn take_stored(&mut self, stored: Vec<Option<String>>) -> Result<(), BoxError> {
+        let read = |json: Option<String>| json.map(|json| serde_json::from_str(&json)).transpose();
+        self.documents = stored.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn fold(mut self, batch: &Batch<'_, D::Event>) -> Result<Vec<(String, Option<String>)>, BoxError> {
+        for (event, numbers) in batch.into_iter().zip(&self.changes) {
+            for &number in numbers {
+                let Some(slot) = self.documents.get_mut(number) else { continue };
+                let document = slot.get_or_insert_default();
+                document.apply(event);
+                // Deleted at once, so that a later event begins anew, whether it comes in this batch or in another.
+                if document.is_deleted() {
+                    *slot = None;
+                }
+            }
+        }
+        let write = |document: Option<D>| document.map(|document| serde_json::to_string(&document)).transpose();
+        let documents = self.documents.into_iter().map(write).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.keys.into_iter().zip(documents).collect())
+    }
+}
+
+fn check_key(key: &str) -> Result<(), InvalidKey> {
+    if (1..=MAX_KEY_BYTES).contains(&key.len()) && !key.contains('\0') {
+        return Ok(());
+    }
+    Err(InvalidKey { bytes: key.len(), beginning: key.chars().take(40).collect() })
+}
+
+/// The documents of one type, to be asked for. See [`ReadModels::documents`].
+///
+/// # Example: one, several, all
+///
+/// ```
+/// # use es_core::{Aggregate, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "account")]
+/// # enum AccountEvent { Deposited { amount: u64 } }
+/// # #[derive(Default)]
+/// # struct Account;
+/// # impl Aggregate for Account {
+/// #     type Id = String;
+/// #     type Event = AccountEvent;
+/// #     fn apply(&mut self, _: AccountEvent) {}
+/// # }
+/// # #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// # struct Statement { balance: u64 }
+/// # impl es_core::Document for Statement {
+/// #     const NAME: &'static str = "statement";
+/// #     type Event = AccountEvent;
+/// #     fn key(event: &es_core::Recorded<AccountEvent>) -> impl es_core::IntoKeys { event.stream.id() }
+/// #     fn apply(&mut self, event: &es_core::Recorded<AccountEvent>) {
+/// #         let AccountEvent::Deposited { amount } = event.event;
+/// #         self.balance += amount;
+/// #     }
+/// # }
+/// use es_core::{EventStoreExt, ExpectedVersion, ReadModels, Runner};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = es_memory::MemoryStore::new();
+/// let running = Runner::new(store.clone()).document::<Statement>().start().await?;
+/// for id in ["ada", "bob"] {
+///     let deposited = AccountEvent::Deposited { amount: 5 };
+///     store.append_events::<Account>(&id.to_owned(), ExpectedVersion::Any, deposited).await?;
+/// }
+/// running.catch_up().await?;
+///
+/// let statements = store.documents::<Statement>()?;
+/// assert_eq!(statements.get("ada").await?.unwrap().balance, 5);
+/// assert!(statements.get("eve").await?.is_none());
+/// let page = statements.list(None, 10).await?;
+/// assert_eq!(page.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
+/// # running.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Documents<'a, S, D> {
+    store: &'a S,
+    id: ProjectionId,
+    document: PhantomData<fn() -> D>,
+}
+
+impl<S: ReadModelStore, D: Document> Documents<'_, S, D> {
+    /// The document of `key`, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Store`] for a document that does not decode: its type was changed without a new version; and the store's own
+    /// failures.
+    pub async fn get(&self, key: &str) -> Result<Option<D>, Error> {
+        Ok(self.get_many([key]).await?.pop().flatten())
+    }
+
+    /// The documents of `keys`, in their order.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn get_many<K: Into<String>>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Option<D>>, Error> {
+        let keys: Vec<String> = keys.into_iter().map(Into::into).collect();
+        let found = self.store.get_documents(&self.id, &keys).await?;
+        found.into_iter().map(|json| json.map(|json| self.decode(&json)).transpose()).collect()
+    }
+
+    /// At most `limit` documents with their keys, in the order of the keys, from behind the key `after` on.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<(String, D)>, Error> {
+        let found = self.store.list_documents(&self.id, after, limit).await?;
+        found.into_iter().map(|(key, json)| Ok((key, self.decode(&json)?))).collect()
+    }
+
+    fn decode(&self, json: &str) -> Result<D, Error> {
+        serde_json::from_str(json).map_err(|source| Error::store(Undecodable { id: self.id.clone(), source }))
+    }
+}
+
+/// A stored document that its type cannot read.
+#[derive(Debug, thiserror::Error)]
+#[error("a document of `{id}` does not fit its type any more: give the type a new version, so that it is built anew")]
+struct Undecodable {
+    id: ProjectionId,
+    source: serde_json::Error,
+}
+
+/// What a caller enjoys of read models, on every store that keeps them.
+pub trait ReadModels: ReadModelStore + Sized {
+    /// The documents of type `D`, as the runner has folded them so far.
+    ///
+    /// # Errors
+    /// [`InvalidProjection`] for a name that no read model can have.
+    fn documents<D: Document>(&self) -> Result<Documents<'_, Self, D>, InvalidProjection> {
+        Ok(Documents { store: self, id: ProjectionId::new(D::NAME, D::VERSION)?, document: PhantomData })
+    }
+
+    /// Folds the whole log into the document of one key, without storing anything: what the document would be now.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] for an event that cannot be read, and the store's own failures.
+    fn fold_document<D: Document>(&self, key: &str) -> impl Future<Output = Result<Option<D>, Error>> + Send {
+        async move {
+            let mut document = None::<D>;
+            let mut log = self.log::<D::Event>(crate::Position::START).filter(D::filter());
+            while let Some(event) = log.next().await? {
+                if D::key(&event).into_keys().iter().any(|of_event| of_event == key) {
+                    let folded = document.get_or_insert_default();
+                    folded.apply(&event);
+                    document = document.filter(|folded| !folded.is_deleted());
+                }
+            }
+            Ok(document)
+        }
+    }
+}
+
+impl<S: ReadModelStore> ReadModels for S {}
