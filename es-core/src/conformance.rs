@@ -197,6 +197,7 @@ macro_rules! conformance_tests {
                 an_unknown_stream_has_nothing_to_visit
                 an_error_of_the_visitor_ends_the_read
                 an_error_of_the_fold_ends_the_load
+                a_panic_of_the_visitor_does_no_harm
                 no_lock_is_held_while_a_stream_is_visited
                 no_lock_is_held_while_a_load_folds
             }
@@ -244,6 +245,7 @@ macro_rules! conformance_tests {
                 log_readers_beside_writers_miss_nothing
                 writers_find_their_own_events_in_the_log
                 dropped_appends_are_whole_or_absent
+                dropped_calls_leave_the_store_usable
             }
             hostile {
                 ids_of_every_kind

@@ -118,6 +118,10 @@ impl<A: Aggregate> Given<A> {
     }
 
     /// Adds an event as an older release stored it: the name it had, the version of its shape, its content.
+    ///
+    /// # Panics
+    /// When today's event set cannot read it, with the reason.
+    #[track_caller]
     pub fn and_stored(self, event_type: &str, schema_version: u32, payload: Value) -> Self {
         self.and_encoded(event_type, schema_version, &payload.to_string())
     }
@@ -264,7 +268,7 @@ impl<A: Aggregate, R: Debug> Then<A, R> {
 }
 
 /// Expects that snapshots are only a cache: wherever in the story one is taken, the state after the whole story is the same
-/// as without any. It catches a state that serde does not keep whole, such as a skipped field.
+/// as without any. It catches a state that serde does not keep whole, such as a skipped field that later events build on.
 ///
 /// # Panics
 /// When the aggregate takes no snapshots, when one cannot be written or read, and when a state differs, with a diff.
@@ -343,10 +347,13 @@ fn pretty(json: &str) -> String {
     pretty.unwrap_or_else(|_| json.to_owned()) + "\n"
 }
 
+/// So many unchanged lines are shown around a change: more than any story has. The diff reckons with twice as many.
+const ALL_LINES: usize = usize::MAX / 4;
+
 fn diff(expected: &str, actual: &str) -> String {
     TextDiff::from_lines(expected, actual)
         .unified_diff()
-        .context_radius(usize::MAX)
+        .context_radius(ALL_LINES)
         .header("expected", "actual")
         .to_string()
 }

@@ -10,6 +10,7 @@ use es_core::{
 
 use crate::lock;
 use crate::log::Log;
+use crate::read::at_most;
 
 /// An append that was accepted. It is kept whole, in its stream and in the log, so that no reader ever sees a part of it.
 pub(crate) struct Commit {
@@ -121,20 +122,20 @@ impl Streams {
         lock::read(&self.0).len()
     }
 
-    /// The next commits of the stream with events at `from` or behind.
-    pub(crate) fn page(&self, stream: &StreamId, from: Version) -> Vec<Arc<Commit>> {
+    /// The next commits of the stream with events at `from` or behind, enough for `events` events or a page.
+    pub(crate) fn page(&self, stream: &StreamId, from: Version, events: u64) -> Vec<Arc<Commit>> {
         let streams = lock::read(&self.0);
         let commits = streams.get(stream).map_or(&[][..], Vec::as_slice);
         let first = commits.partition_point(|commit| commit.version() < from);
-        commits[first..].iter().take(lock::PAGE).cloned().collect()
+        commits[first..].iter().take(at_most(events).min(lock::PAGE)).cloned().collect()
     }
 
-    /// The last commits of the stream with events at `from` or before, newest first.
-    pub(crate) fn page_back(&self, stream: &StreamId, from: Version) -> Vec<Arc<Commit>> {
+    /// The last commits of the stream with events at `from` or before, newest first, enough for `events` events or a page.
+    pub(crate) fn page_back(&self, stream: &StreamId, from: Version, events: u64) -> Vec<Arc<Commit>> {
         let streams = lock::read(&self.0);
         let commits = streams.get(stream).map_or(&[][..], Vec::as_slice);
         let end = commits.partition_point(|commit| commit.before < from);
-        commits[..end].iter().rev().take(lock::PAGE).cloned().collect()
+        commits[..end].iter().rev().take(at_most(events).min(lock::PAGE)).cloned().collect()
     }
 }
 

@@ -18,7 +18,8 @@ impl Log {
         let last = commits.last();
         let after = last.map_or(Position::START, |commit| commit.position());
         // The system clock may be set back; the time that events were recorded at never is.
-        let recorded_at = last.map_or(Timestamp::now(), |commit| Timestamp::now().max(commit.recorded_at));
+        let now = Timestamp::now();
+        let recorded_at = last.map_or(now, |commit| now.max(commit.recorded_at));
         let commit = Arc::new(Commit { stream, before, after, recorded_at, events });
         commits.push(Arc::clone(&commit));
         commit

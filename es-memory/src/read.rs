@@ -17,7 +17,7 @@ impl Streams {
             fold.snapshot(version, &snapshot.state);
         }
         loop {
-            let page = self.page(stream, version.after(1));
+            let page = self.page(stream, version.after(1), u64::MAX);
             let Some(end) = page.last().map(|commit| commit.version()) else { return Ok(()) };
             let entries = page.iter().flat_map(|commit| commit.entries());
             entries
@@ -38,7 +38,7 @@ impl Streams {
         let mut from = read.from.unwrap_or(Version::FIRST);
         let mut left = read.limit.unwrap_or(u64::MAX);
         while left > 0 {
-            let page = self.page(&read.stream, from);
+            let page = self.page(&read.stream, from, left);
             let Some(end) = page.last().map(|commit| commit.version()) else { return Ok(()) };
             let entries = page.iter().flat_map(|commit| commit.entries());
             for entry in entries.filter(|entry| entry.version() >= from).take(at_most(left)) {
@@ -54,7 +54,7 @@ impl Streams {
         let mut from = read.from.unwrap_or(Version(u64::MAX));
         let mut left = read.limit.unwrap_or(u64::MAX);
         while left > 0 {
-            let page = self.page_back(&read.stream, from);
+            let page = self.page_back(&read.stream, from, left);
             let Some(begin) = page.last().map(|commit| commit.before) else { return Ok(()) };
             let entries = page.iter().flat_map(|commit| commit.entries().rev());
             for entry in entries.filter(|entry| entry.version() <= from).take(at_most(left)) {

@@ -168,10 +168,14 @@ impl Connections {
 
     /// A connection outside the count, without a look at where the events are at home.
     pub(crate) async fn connect(&self) -> Result<PgConnection, Error> {
-        match timeout(self.acquire_timeout, PgConnection::connect_with(&self.options)).await {
-            Ok(connected) => connected.map_err(|e| error::connect(&self.target, e)),
-            Err(_) => Err(Error::unavailable(NoAnswer { target: self.target.clone(), within: self.acquire_timeout })),
-        }
+        let connected = self.answer(PgConnection::connect_with(&self.options)).await?;
+        connected.map_err(|e| error::connect(&self.target, e))
+    }
+
+    /// A server that accepts and says nothing must not be waited for.
+    async fn answer<T>(&self, asked: impl Future<Output = T>) -> Result<T, Error> {
+        let no_answer = || NoAnswer { target: self.target.clone(), within: self.acquire_timeout };
+        timeout(self.acquire_timeout, asked).await.map_err(|_| Error::unavailable(no_answer()))
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, Error> {
@@ -183,7 +187,8 @@ impl Connections {
 
     async fn open(&self) -> Result<Open, Error> {
         let mut connection = self.connect().await?;
-        let (backend, home) = self.who(&mut connection).await.map_err(|e| error::read(&self.schema, e))?;
+        let (backend, home) =
+            self.answer(self.who(&mut connection)).await?.map_err(|e| error::read(&self.schema, e))?;
         if home { Ok(Open { connection, backend }) } else { Err(error::not_at_home(&self.schema, None)) }
     }
 

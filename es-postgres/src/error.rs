@@ -156,3 +156,69 @@ fn setup(message: String, source: sqlx::Error) -> Error {
 pub(crate) fn is_not_migrated(error: &sqlx::Error) -> bool {
     matches!(code(error).as_deref(), Some("42P01" | "3F000" | "42883" | "42703"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test has nobody to hand an error to")]
+mod tests {
+    use super::*;
+    use es_test_support::Database;
+    use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+    /// What callers are to do with an error of the server.
+    #[derive(Debug, PartialEq)]
+    enum Advice {
+        TryAgain,
+        SetUp,
+        LookInto,
+    }
+
+    fn advice(error: &Error) -> Advice {
+        match error {
+            Error::Unavailable { .. } => Advice::TryAgain,
+            Error::Setup { .. } => Advice::SetUp,
+            _ => Advice::LookInto,
+        }
+    }
+
+    #[tokio::test]
+    async fn every_kind_of_server_error_is_classified() {
+        let database = Database::create().await;
+        let mut connection = PgConnection::connect(database.url()).await.unwrap();
+        for (code, expected) in [
+            ("40001", Advice::TryAgain), // serialization failure
+            ("40P01", Advice::TryAgain), // deadlock
+            ("55P03", Advice::TryAgain), // lock timeout
+            ("57014", Advice::TryAgain), // cancelled
+            ("57P01", Advice::TryAgain), // shutting down
+            ("57P03", Advice::TryAgain), // starting up
+            ("53300", Advice::TryAgain), // too many connections
+            ("08006", Advice::TryAgain), // connection failure
+            ("25006", Advice::TryAgain), // a standby, after a fail-over
+            ("42P01", Advice::SetUp),    // no such table
+            ("3F000", Advice::SetUp),    // no such schema
+            ("42501", Advice::SetUp),    // no right
+            ("ES001", Advice::SetUp),    // not at home
+            ("23505", Advice::LookInto), // another unique key than the stream's
+            ("23514", Advice::LookInto), // a check
+            ("53100", Advice::LookInto), // disk full
+            ("57P04", Advice::LookInto), // the database was dropped
+            ("25P02", Advice::LookInto), // the caller's transaction has failed before
+        ] {
+            let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{code}'; END $$");
+            let raised = sqlx::raw_sql(AssertSqlSafe(raise)).execute(&mut connection).await.unwrap_err();
+            assert!(!is_lost(&raised));
+            let error = read(&Schema::new("es").unwrap(), raised);
+            assert_eq!(advice(&error), expected, "{code}: {error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_process_that_ends_is_a_lost_connection() {
+        let database = Database::create().await;
+        let mut connection = PgConnection::connect(database.url()).await.unwrap();
+        let ended = sqlx::query("SELECT pg_terminate_backend(pg_backend_pid())").execute(&mut connection).await;
+        assert!(is_lost(&ended.unwrap_err()));
+        let after = sqlx::query("SELECT 1").execute(&mut connection).await;
+        assert!(is_lost(&after.unwrap_err()));
+    }
+}

@@ -62,6 +62,10 @@ mod sql;
 mod store;
 mod transaction;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test has nobody to hand an error to")]
+mod plans;
+
 pub use options::PgStoreOptions;
 pub use store::PgStore;
 pub use transaction::PgTransaction;

@@ -27,11 +27,13 @@ const DEFAULT_APPLICATION_NAME: &str = "es-postgres";
 ///
 /// The statements are few and always the same, so one plan for all values is right, and making one at each call is most of
 /// the cost of a short statement. A plan may be made while the tables are empty and must still be right when they are not, so
-/// none may read a whole table. Compiling a plan (`jit`) takes longer than any of them runs. READ COMMITTED is what the
+/// none may read a whole table, nor collect by bitmap and sort what an index has in order: a page would cost as much as all
+/// that is left to read. Compiling a plan (`jit`) takes longer than any of them runs. READ COMMITTED is what the
 /// statements are written for, whatever the database has as its default.
-const SESSION: [(&str, &str); 4] = [
+const SESSION: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
     ("jit", "off"),
     ("default_transaction_isolation", "read committed"),
 ];

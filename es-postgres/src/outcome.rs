@@ -27,7 +27,7 @@ const PAUSES: [Duration; 5] = [
 ];
 
 /// Ends a process, if it is still there. No row means that it is gone, and that its last statement is history.
-const END_BACKEND: &str = "
+pub(crate) const END_BACKEND: &str = "
 SELECT pg_terminate_backend(pid) FROM pg_stat_get_activity($1) WHERE backend_start::text = $2";
 
 /// An append in doubt.

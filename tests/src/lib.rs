@@ -35,6 +35,7 @@ pages! {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
 
     use super::PAGES;
@@ -49,17 +50,41 @@ mod tests {
         }
     }
 
-    /// Chapters, and what they point to, must be there.
+    /// What a page points to must be there: the file, and the heading in it.
     #[test]
     fn every_link_inside_the_repository_leads_somewhere() {
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        for page in PAGES.iter().chain(&["../../docs/DESIGN.md", "../../docs/ARCHITECTURE.md"]) {
-            let text = std::fs::read_to_string(src.join(page)).unwrap();
-            let folder = src.join(page).parent().unwrap().to_owned();
-            let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-            for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
-                assert!(folder.join(target).exists(), "{page} points to {target}, which is not there");
-            }
-        }
+        let pages = PAGES.iter().chain(&["../../docs/DESIGN.md", "../../docs/ARCHITECTURE.md"]);
+        let broken: Vec<String> = pages.flat_map(|page| broken_links(&src.join(page))).collect();
+        assert!(broken.is_empty(), "these lead nowhere:\n{}", broken.join("\n"));
+    }
+
+    fn broken_links(page: &Path) -> Vec<String> {
+        let text = fs::read_to_string(page).unwrap();
+        let inside = links(&text).filter(|link| !link.contains("://"));
+        inside.filter(|link| !leads_somewhere(page, link)).map(|link| format!("{}: {link}", page.display())).collect()
+    }
+
+    fn leads_somewhere(page: &Path, link: &str) -> bool {
+        let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+        let target = if file.is_empty() { page.to_owned() } else { page.parent().unwrap().join(file) };
+        target.exists() && (heading.is_empty() || anchors(&target).iter().any(|anchor| anchor == heading))
+    }
+
+    fn links(text: &str) -> impl Iterator<Item = &str> {
+        text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+    }
+
+    /// The headings of a page, as GitHub makes anchors of them.
+    fn anchors(page: &Path) -> Vec<String> {
+        let text = fs::read_to_string(page).unwrap();
+        let headings =
+            text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+        headings
+            .map(|heading| {
+                let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+                kept.collect::<String>().to_lowercase().replace(' ', "-")
+            })
+            .collect()
     }
 }

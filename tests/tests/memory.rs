@@ -19,6 +19,65 @@ mod unbroken {
     es_core::conformance_tests!(async { Faulty::new(Fault::Nothing) });
 }
 
+/// What is particular to the store in memory.
+mod in_memory {
+    use super::*;
+    use es_core::{
+        Append, EventStore, ExpectedVersion, NewEvent, Position, RawEvent, ReadLog, ReadStream, StreamId, Version,
+    };
+
+    /// More appends than are copied out of a lock at once.
+    const APPENDS: u64 = 1_300;
+
+    async fn fill(store: &MemoryStore, stream: &StreamId) {
+        for n in 1..=APPENDS {
+            let events = (0..=n % 2).map(|_| NewEvent::new("tally.added", 1, "1")).collect();
+            store.append(Append::new(stream.clone(), ExpectedVersion::Any, events)).await.unwrap();
+        }
+    }
+
+    async fn versions(store: &MemoryStore, read: ReadStream) -> Vec<u64> {
+        let mut versions = Vec::new();
+        let mut visit = |raw: RawEvent<'_>| {
+            versions.push(raw.version.0);
+            Ok(())
+        };
+        store.read_stream(read, &mut visit).await.unwrap();
+        versions
+    }
+
+    #[tokio::test]
+    async fn many_appends_are_read_page_by_page_without_a_seam() {
+        let (store, stream) = (MemoryStore::new(), StreamId::new("tally", "1").unwrap());
+        fill(&store, &stream).await;
+        let end = APPENDS + APPENDS / 2;
+        let forwards = || ReadStream::forwards(stream.clone());
+        assert_eq!(versions(&store, forwards()).await, (1..=end).collect::<Vec<_>>());
+        let backwards = ReadStream::backwards(stream.clone());
+        assert_eq!(versions(&store, backwards).await, (1..=end).rev().collect::<Vec<_>>());
+        for edge in [511, 512, 513, 767, 768, 769, 1_023, 1_024, 1_535, 1_536, 1_537] {
+            assert_eq!(versions(&store, forwards().from(Version(edge))).await, (edge..=end).collect::<Vec<_>>());
+            assert_eq!(versions(&store, forwards().limit(edge)).await, (1..=edge).collect::<Vec<_>>());
+            let back = ReadStream::backwards(stream.clone()).from(Version(edge));
+            assert_eq!(versions(&store, back).await, (1..=edge).rev().collect::<Vec<_>>());
+        }
+        let mut places = Vec::new();
+        let mut visit = |raw: RawEvent<'_>| {
+            places.extend(raw.position);
+            Ok(())
+        };
+        let page = store.read_log(ReadLog::after(Position::START).limit(u32::MAX), &mut visit).await.unwrap();
+        assert!(page.at_end);
+        assert_eq!(places, (1..=end).map(Position).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn debug_tells_how_much_there_is() {
+        let shown = format!("{:?}", MemoryStore::new());
+        assert_eq!(shown, "MemoryStore { streams: 0, log_end: Position(0), .. }");
+    }
+}
+
 /// A guard lives as long as its case, and opening may fail.
 mod guarded {
     use super::*;
@@ -68,6 +127,27 @@ mod caught {
             Err(failure) => failure.downcast::<&str>().map(|said| said.to_string()).unwrap_or_default(),
         };
         assert!(said.contains(sentence), "a store that {fault:?} was caught, but not by {sentence:?}: {said}");
+    }
+
+    /// The suite is no stronger than its cases: each has a store that it catches.
+    #[test]
+    fn every_case_can_fail() {
+        let themes = [
+            ("append", include_str!("../../es-core/src/conformance/append.rs")),
+            ("concurrency", include_str!("../../es-core/src/conformance/concurrency.rs")),
+            ("execute", include_str!("../../es-core/src/conformance/execute.rs")),
+            ("hostile", include_str!("../../es-core/src/conformance/hostile.rs")),
+            ("log", include_str!("../../es-core/src/conformance/log.rs")),
+            ("read", include_str!("../../es-core/src/conformance/read.rs")),
+            ("snapshot", include_str!("../../es-core/src/conformance/snapshot.rs")),
+        ];
+        for (theme, text) in themes {
+            let cases = text.split("pub async fn ").skip(1).filter_map(|rest| rest.split('<').next());
+            for case in cases {
+                let caught = include_str!("memory.rs").contains(&format!(" by {theme}::{case}, "));
+                assert!(caught, "no broken store shows that `{theme}::{case}` can fail");
+            }
+        }
     }
 
     macro_rules! caught {
@@ -170,6 +250,26 @@ mod caught {
         a_snapshot_not_forgotten: DeletesNoSnapshots by snapshot::deleting_forgets_every_snapshot_of_the_stream, "is forgotten";
         other_snapshots_forgotten: DeletesAllSnapshots by snapshot::deleting_forgets_every_snapshot_of_the_stream, "of other streams stay";
         shared_snapshots: SharesSnapshotsBetweenStreams by snapshot::streams_have_their_own_snapshots, "has its own snapshot";
+        any_as_exists: TakesAnyForExists by append::any_goes_behind_whatever_is_there, "is never a conflict";
+        a_log_without_end: NeverSaysTheEnd by log::an_empty_log_is_at_its_end, "has nothing more";
+        a_place_twice: VisitsThePlaceItself by log::reading_begins_right_behind_a_place, "lies behind `after`";
+        a_follower_that_misses: SkipsAtThePageBorder by log::reading_on_from_next_misses_nothing, "sees every event once";
+        a_typed_event_twice: RepeatsAtThePageBorder by execute::the_typed_log_turns_pages_without_loss, "knows the place";
+        a_lost_first_event: LosesTheFirstEvent by snapshot::a_load_without_a_snapshot_replays_everything, "in order";
+        a_rejection_on_half_a_state: LosesTheFirstEvent by execute::a_rejection_is_typed_and_stores_nothing, "the domain's own error";
+        a_version_that_is_not_found: LosesTheFirstEvent by execute::a_stated_version_is_checked_and_not_retried, "is a conflict, not";
+        a_policy_that_shows: LoadsTheSnapshotsEventAgain by snapshot::a_policy_changes_no_result, "BrokenStream";
+        a_cut_state: CutsStatesAtNul by snapshot::hostile_states_come_back, "comes back as it was saved";
+        trimmed_types: TrimsTypes by hostile::event_types_of_every_kind, "can name a type";
+        other_categories: MixesUpCategories by hostile::categories_of_every_kind, "names the stream";
+        dropped_texts: DropsEmptyTexts by hostile::metadata_of_every_kind, "comes back as it was handed in";
+        refused_depth: RefusesWhatIsDeepOrLong by hostile::deep_nesting, "any JSON can be stored";
+        refused_length: RefusesWhatIsDeepOrLong by hostile::payloads_of_several_megabytes, "several megabytes";
+        a_failure_to_do_nothing: FailsOnUnknownStreams by execute::a_command_without_events_stores_nothing, "there is nothing to fail";
+        other_ids_behind_the_twin: MakesItsOwnEventIds by execute::everything_works_behind_the_object_safe_twin, "names the stored event";
+        a_past_without_its_event: RunsTheClockBackwards by execute::the_past_can_be_loaded, "has that event";
+        a_store_lost_to_a_panic: StaysBusy by read::a_panic_of_the_visitor_does_no_harm, "as usable as before";
+        a_store_lost_to_a_dropped_call: StaysBusy by concurrency::dropped_calls_leave_the_store_usable, "can be read";
         deposits_counted_twice: ChecksThenActs by execute::every_deposit_counts_once_under_contention, "is decided on all events before its own";
     }
 }

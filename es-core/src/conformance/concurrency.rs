@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::Candidate;
 use super::support::{
-    Lot, PollAtMost, Seen, added, added_all, amounts, append, fill, ids, log, log_after, of_stream, page, read,
-    side_by_side, stream, whole,
+    Folded, Lot, PollAtMost, Seen, added, added_all, amounts, append, fill, ids, load, log, log_after, of_stream, page,
+    read, side_by_side, stream, whole,
 };
 use crate::error::Error;
 use crate::metadata::EventId;
-use crate::recorded::{Appended, NewEvent, Position};
+use crate::recorded::{Appended, NewEvent, Position, RawEvent};
+use crate::snapshot::Snapshot;
 use crate::store::{EventFilter, ReadLog, ReadStream};
 use crate::stream::ExpectedVersion::{Any, Exact, NoStream};
 use crate::stream::{ExpectedVersion, StreamId, Version};
@@ -316,4 +317,33 @@ async fn store_of_ids<S: Candidate>(store: &S) -> HashMap<StreamId, Vec<EventId>
         stored.insert(stream, events);
     }
     stored
+}
+
+/// Futures may be dropped at any time: whatever was going on, every handle on the store stays usable.
+pub async fn dropped_calls_leave_the_store_usable<S: Candidate>(store: S) {
+    let mut lot = Lot::new();
+    let stream = stream("interrupted");
+    fill(&store, &stream, 1..=20).await;
+    for _ in 0..150 {
+        let polls = 1 + lot.below(5);
+        let (mut visit, mut fold) = (|_: RawEvent<'_>| Ok(()), Folded::default());
+        match lot.below(5) {
+            0 => {
+                drop(PollAtMost::new(polls, store.read_stream(ReadStream::forwards(stream.clone()), &mut visit)).await)
+            }
+            1 => drop(PollAtMost::new(polls, store.read_log(ReadLog::after(Position::START), &mut visit)).await),
+            2 => drop(PollAtMost::new(polls, store.fold_stream(&stream, Some(1), &mut fold)).await),
+            3 => drop(PollAtMost::new(polls, store.log_end()).await),
+            _ => {
+                let snapshot = Snapshot::new(stream.clone(), Version(1 + lot.below(20)), 1, "{}");
+                drop(PollAtMost::new(polls, store.save_snapshot(snapshot)).await);
+            }
+        }
+    }
+    assert_eq!(whole(&store, &stream).await.len(), 20, "a dropped call leaves streams readable");
+    fill(&store, &stream, [21]).await;
+    let rest = 21 - load(&store, &stream, Some(1)).await.snapshot_version().unwrap_or(0);
+    let loaded = load(&store, &stream, Some(1)).await.events.len() as u64;
+    assert_eq!(loaded, rest, "a dropped call leaves streams loadable");
+    assert_eq!(log(&store).await.len(), 21, "a dropped call leaves the log readable");
 }

@@ -84,6 +84,24 @@ pub async fn an_error_of_the_visitor_ends_the_read<S: Candidate>(store: S) {
     assert_eq!(whole(&store, &stream).await.len(), 10, "a read that ended early leaves the store usable");
 }
 
+/// A visitor that panics takes its own task with it, and nothing else.
+pub async fn a_panic_of_the_visitor_does_no_harm<S: Candidate>(store: S) {
+    let stream = stream("panicking");
+    fill(&store, &stream, 1..=5).await;
+    for _ in 0..3 {
+        let (store, stream) = (store.clone(), stream.clone());
+        let reading = tokio::spawn(async move {
+            let mut visit = |_: crate::RawEvent<'_>| panic!("this visitor panics, as it is meant to");
+            store.read_stream(ReadStream::forwards(stream), &mut visit).await
+        });
+        if let Ok(result) = reading.await {
+            panic!("after a visitor's panic the store is as usable as before, and swallows no panic: {result:?}");
+        }
+    }
+    fill(&store, &stream, [6]).await;
+    assert_eq!(whole(&store, &stream).await.len(), 6, "after a visitor's panic the store is as usable as before");
+}
+
 struct StopAt(u64, u64);
 
 impl Fold for StopAt {

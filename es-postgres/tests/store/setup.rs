@@ -122,3 +122,35 @@ async fn the_password_is_not_in_the_debug_output() {
     let password = database.url().split([':', '@']).nth(2).unwrap().to_owned();
     assert!(password.len() > 5 && !format!("{store:?}").contains(&password));
 }
+
+#[tokio::test]
+async fn calls_that_are_dropped_leave_no_connection_in_a_muddle() {
+    let (store, database) = store().await;
+    let narrow = PgStore::options().max_connections(1).connect(database.url()).await.unwrap();
+    for n in 0..100_u64 {
+        let dropped =
+            tokio::time::timeout(Duration::from_micros(n * 20), narrow.append(append("a", ExpectedVersion::Any, 2)));
+        dropped.await.ok();
+        let dropped = tokio::time::timeout(Duration::from_micros(n * 20), async { versions(&narrow, "a").await });
+        dropped.await.ok();
+        let number = n.to_string();
+        narrow.append(append(&number, ExpectedVersion::NoStream, 1)).await.unwrap();
+        assert_eq!(versions(&narrow, &number).await, [1]);
+    }
+    let stored = versions(&store, "a").await;
+    assert!(stored.len() % 2 == 0 && stored.iter().copied().eq(1..=stored.len() as u64), "all or nothing, no gap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_writers_that_take_any_version_all_succeed() {
+    let (store, _database) = store().await;
+    let mut writers = tokio::task::JoinSet::new();
+    for n in 0..100 {
+        let store = store.clone();
+        writers.spawn(async move { store.append(append("hot", ExpectedVersion::Any, 1 + n % 3)).await.unwrap() });
+    }
+    let count: usize = (0..100).map(|n| 1 + n % 3).sum();
+    let highest = writers.join_all().await.iter().map(|appended| appended.version.0).max();
+    assert_eq!(highest, Some(count as u64));
+    assert_eq!(versions(&store, "hot").await.len(), count);
+}

@@ -1,5 +1,6 @@
 //! Stores that break one sentence of the contract each, as stores in the wild do.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ pub enum Fault {
     RewritesJson,
     CountsWithSigns,
     SwallowsTheLastOfThousands,
+    TakesAnyForExists,
+    TrimsTypes,
+    DropsEmptyTexts,
+    RefusesWhatIsDeepOrLong,
     // Concurrent appends.
     RefusesParallelAny,
     ClaimsLostAppends,
@@ -53,7 +58,11 @@ pub enum Fault {
     FailsOnUnknownStreams,
     SwallowsErrors,
     HoldsALock,
+    LosesTheFirstEvent,
+    StaysBusy,
     // The log.
+    NeverSaysTheEnd,
+    VisitsThePlaceItself,
     SkipsAtThePageBorder,
     RepeatsAtThePageBorder,
     SwapsTwoEvents,
@@ -78,6 +87,7 @@ pub enum Fault {
     DeletesNoSnapshots,
     DeletesAllSnapshots,
     SharesSnapshotsBetweenStreams,
+    CutsStatesAtNul,
 }
 
 /// A store in memory with one fault.
@@ -88,11 +98,12 @@ pub struct Faulty {
     /// Whatever was saved, for the faults that hand out what they should not.
     saved: Arc<Mutex<Vec<Snapshot>>>,
     lock: Arc<tokio::sync::Mutex<()>>,
+    busy: Arc<AtomicBool>,
 }
 
 impl Faulty {
     pub fn new(fault: Fault) -> Self {
-        Self { inner: MemoryStore::new(), fault, saved: Arc::default(), lock: Arc::default() }
+        Self { inner: MemoryStore::new(), fault, saved: Arc::default(), lock: Arc::default(), busy: Arc::default() }
     }
 
     async fn version(&self, stream: &StreamId) -> Version {
@@ -124,6 +135,7 @@ impl Faulty {
             (Fault::TakesNoStreamForAny, ExpectedVersion::NoStream) => ExpectedVersion::Any,
             (Fault::TakesExistsForAny, ExpectedVersion::Exists) => ExpectedVersion::Any,
             (Fault::TakesExactZeroForAny, ExpectedVersion::Exact(Version::NONE)) => ExpectedVersion::Any,
+            (Fault::TakesAnyForExists, ExpectedVersion::Any) => ExpectedVersion::Exists,
             // The sign bit reads as "no version stated".
             (Fault::CountsWithSigns, ExpectedVersion::Exact(v)) if v.0 > i64::MAX.unsigned_abs() => {
                 ExpectedVersion::Any
@@ -161,6 +173,10 @@ impl Faulty {
             Fault::CutsMetadataAtNul => {
                 event.metadata.actor.iter_mut().for_each(cut);
                 event.metadata.headers.values_mut().for_each(cut);
+            }
+            Fault::TrimsTypes => event.event_type = event.event_type.trim().to_owned().into(),
+            Fault::DropsEmptyTexts => {
+                event.metadata.actor = event.metadata.actor.take().filter(|text| !text.is_empty())
             }
             Fault::MakesItsOwnEventIds => event.id = es_core::EventId::new(),
             Fault::RewritesJson => {
@@ -227,7 +243,10 @@ impl EventStore for Faulty {
         append.expected = self.spoil_expectation(stated, actual);
         self.spoil_events(&mut append.events);
         let first_alone = Append { events: append.events.iter().take(1).cloned().collect(), ..append.clone() };
+        let too_much =
+            |event: &NewEvent| event.payload.matches(['[', '{']).count() > 100 || event.payload.len() > 1_000_000;
         let result = match self.fault {
+            Fault::RefusesWhatIsDeepOrLong if append.events.iter().any(too_much) => Err(Error::store("too much")),
             Fault::LooksAtTheVersionFirst if !append.expected.allows(actual) => {
                 let Append { stream, expected, .. } = append;
                 Err(es_core::Conflict { stream, expected, actual }.into())
@@ -288,6 +307,10 @@ impl EventStore for Faulty {
             return self.inner.fold_stream(stream, None, &mut behind).await;
         }
         match self.fault {
+            Fault::LosesTheFirstEvent => {
+                let mut behind = Behind { version: Version::FIRST, fold };
+                self.inner.fold_stream(stream, state_version, &mut behind).await
+            }
             Fault::FailsOnUnknownStreams if self.version(stream).await == Version::NONE => {
                 Err(Error::store("no such stream"))
             }
@@ -333,7 +356,14 @@ impl EventStore for Faulty {
             }
             visit(raw)
         };
+        if self.fault == Fault::StaysBusy {
+            if self.busy.swap(true, Ordering::SeqCst) {
+                return Err(Error::store("still busy with another call"));
+            }
+            yield_now().await;
+        }
         let result = self.inner.read_stream(read, &mut spoiled).await;
+        self.busy.store(false, Ordering::SeqCst);
         if self.fault == Fault::SwallowsErrors { Ok(()) } else { result }
     }
 
@@ -346,6 +376,9 @@ impl EventStore for Faulty {
         let end = self.inner.log_end().await?;
         let filter = read.filter.clone();
         let read = match fault {
+            Fault::VisitsThePlaceItself => {
+                ReadLog::after(Position(after.0.saturating_sub(1))).filter(filter.clone()).limit(limit)
+            }
             Fault::IgnoresTypes => {
                 let categories = read.filter.wanted_categories().to_vec();
                 read.filter(es_core::EventFilter::categories(categories))
@@ -387,6 +420,7 @@ impl EventStore for Faulty {
             Fault::StaysBehindTheFilter if !page.at_end => page.next = last,
             Fault::StaysBehindTheFilter => page = LogPage { next: last, at_end: true },
             Fault::SaysTheEndTooEarly => page.at_end = true,
+            Fault::NeverSaysTheEnd => page.at_end = false,
             Fault::FallsBackAtTheEnd if page.at_end => page.next = end,
             Fault::MovesPlaces => page.next = Position(page.next.0 * end.0.max(1)),
             _ => {}
@@ -412,6 +446,7 @@ impl EventStore for Faulty {
         match self.fault {
             Fault::OverwritesNewerSnapshots => self.inner.delete_snapshots(&snapshot.stream).await?,
             Fault::KeepsUnreadableSnapshots => snapshot.replaces = None,
+            Fault::CutsStatesAtNul => snapshot.state = snapshot.state.replace("\\u0000", ""),
             Fault::ReplacesWhateverIsSaid if snapshot.replaces.is_some() => {
                 self.inner.delete_snapshots(&snapshot.stream).await?;
             }

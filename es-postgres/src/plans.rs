@@ -1,0 +1,155 @@
+//! No plan may read the whole table of events: not one made while it is empty, nor one made when it is large.
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use crate::sql::Sql;
+use crate::{PgStore, outcome};
+use es_test_support::Database;
+
+/// What would be read in full, whatever the statement asks for.
+const WHOLE_TABLE: &str = "Seq Scan on ";
+
+fn statements(sql: &Sql) -> Vec<&str> {
+    let Sql {
+        append_one_at,
+        append_one_behind,
+        append_all_at,
+        append_all_behind,
+        current_version,
+        find_event,
+        load,
+        load_with_snapshot,
+        read_forwards,
+        read_backwards,
+        log_window,
+        log_page,
+        log_dense_page,
+        log_end,
+        save_snapshot,
+        delete_snapshots,
+    } = sql;
+    vec![
+        append_one_at.as_str(),
+        append_one_behind.as_str(),
+        append_all_at.as_str(),
+        append_all_behind.as_str(),
+        current_version.as_str(),
+        find_event.as_str(),
+        load.as_str(),
+        load_with_snapshot.as_str(),
+        read_forwards.as_str(),
+        read_backwards.as_str(),
+        log_window.as_str(),
+        log_page.as_str(),
+        log_dense_page.as_str(),
+        log_end.as_str(),
+        save_snapshot.as_str(),
+        delete_snapshots.as_str(),
+        outcome::END_BACKEND,
+    ]
+}
+
+async fn run(connection: &mut PgConnection, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
+}
+
+/// The generic plan, for which the values do not matter.
+async fn plan(connection: &mut PgConnection, sql: &str) -> String {
+    let highest = (1..=20).rev().find(|n| sql.contains(&format!("${n}"))).unwrap_or(0);
+    let nulls = vec!["NULL"; highest].join(", ");
+    let arguments = if highest == 0 { String::new() } else { format!("({nulls})") };
+    run(connection, format!("PREPARE planned AS {sql}")).await;
+    let explain = sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN EXECUTE planned {arguments}")));
+    let rows = explain.fetch_all(&mut *connection).await.unwrap();
+    run(connection, "DEALLOCATE planned".to_owned()).await;
+    rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect()
+}
+
+/// What the functions of the schema do inside, which `EXPLAIN` does not show: counted by the server, within a transaction.
+async fn whole_tables_read_by_functions(connection: &mut PgConnection) -> i64 {
+    for call in [
+        "BEGIN",
+        "SELECT es.tick()",
+        "SELECT es.log_end()",
+        "SELECT es.log_window(0, 10)",
+        "SELECT es.log_window(1000000000, 10)",
+        "SELECT * FROM es.read_log(0, 10)",
+        "SELECT es.is_home()",
+    ] {
+        run(connection, call.to_owned()).await;
+    }
+    let counted = "SELECT coalesce(sum(seq_scan), 0)::bigint FROM pg_stat_xact_user_tables
+                    WHERE schemaname = 'es' AND relname IN ('events', 'ticks', 'snapshots')";
+    let count = sqlx::query(counted).fetch_one(&mut *connection).await.unwrap().get(0);
+    run(connection, "ROLLBACK".to_owned()).await;
+    count
+}
+
+async fn check(store: &PgStore, when: &str) {
+    let mut lent = store.connections().acquire_fresh().await.unwrap();
+    for sql in statements(store.sql()) {
+        let plan = plan(lent.connection(), sql).await;
+        assert!(!plan.contains(WHOLE_TABLE), "{when}:\n{sql}\n{plan}");
+        assert!(!plan.contains("Join Filter"), "{when}: what is joined is looked up by key:\n{sql}\n{plan}");
+        for line in plan.lines().filter(|line| line.contains("Index Cond") && line.contains("category")) {
+            assert!(line.contains("stream_id"), "{when}: a stream is found by its whole name:\n{sql}\n{plan}");
+        }
+    }
+    for sql in
+        [&store.sql().load, &store.sql().load_with_snapshot, &store.sql().read_forwards, &store.sql().log_dense_page]
+    {
+        let plan = plan(lent.connection(), sql.as_str()).await;
+        assert!(!plan.contains("Sort"), "{when}: what an index has in order is not sorted:\n{}\n{plan}", sql.as_str());
+    }
+    assert_eq!(whole_tables_read_by_functions(lent.connection()).await, 0, "{when}");
+}
+
+/// Streams of ten events each, in transactions of a hundred, with a tick for each.
+async fn fill(store: &PgStore, transactions: u32) {
+    let mut lent = store.connections().acquire().await.unwrap();
+    let sql = format!(
+        "DO $$ BEGIN FOR i IN 1..{transactions} LOOP
+           INSERT INTO es.events (category, stream_id, version, event_id, type, schema_version, payload, slice)
+           SELECT 'order', i || '-' || gen_random_uuid(), 1 + g % 10, gen_random_uuid(), 'order.noted', 1, '{{}}', 0
+             FROM generate_series(0, 99) g;
+           COMMIT;
+           PERFORM es.tick();
+           COMMIT;
+         END LOOP; END $$"
+    );
+    run(lent.connection(), sql).await;
+    lent.release();
+}
+
+async fn analyze(store: &PgStore) {
+    run(store.connections().acquire().await.unwrap().connection(), "VACUUM ANALYZE".to_owned()).await;
+}
+
+async fn migrated(database: &Database) -> PgStore {
+    let store = PgStore::connect(database.url()).await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn no_plan_reads_a_whole_table() {
+    let database = Database::create().await;
+    let store = migrated(&database).await;
+    check(&store, "empty").await;
+    fill(&store, 1).await;
+    check(&store, "small").await;
+    analyze(&store).await;
+    check(&store, "small, analyzed").await;
+    fill(&store, 500).await;
+    check(&store, "large, analyzed when small").await;
+    analyze(&store).await;
+    check(&store, "large, analyzed").await;
+}
+
+#[tokio::test]
+async fn no_plan_needs_statistics() {
+    let database = Database::create().await;
+    let store = migrated(&database).await;
+    fill(&store, 500).await;
+    check(&store, "large, never analyzed").await;
+}
