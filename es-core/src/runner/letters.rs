@@ -11,9 +11,6 @@ use crate::store::ReadStream;
 use crate::stream::{StreamId, Version};
 use crate::timestamp::Timestamp;
 
-/// How many events of a parked stream are read at once.
-const PAGE: u64 = 100;
-
 /// An event that could not be taken in.
 pub(super) struct Failed {
     pub(super) stream: StreamId,
