@@ -24,28 +24,29 @@ use crate::store::EventFilter;
 /// # #[derive(Event, serde::Serialize, serde::Deserialize)]
 /// # #[event(category = "account")]
 /// # enum AccountEvent { Deposited { amount: i64 }, Withdrawn { amount: i64 } }
-/// use es_core::{Projector, Recorded};
-/// use sqlx::PgConnection;
+/// use es_core::{BoxError, Projector, Recorded};
+/// use es_memory::{TableError, Tables};
 ///
 /// struct Balances;
 ///
 /// impl Projector for Balances {
 ///     const NAME: &'static str = "balances";
 ///     type Event = AccountEvent;
-///     type Target = PgConnection;
-///     type Error = sqlx::Error;
+///     type Target = Tables;
+///     type Error = TableError;
 ///
-///     async fn project(&self, event: &Recorded<AccountEvent>, db: &mut PgConnection) -> Result<(), sqlx::Error> {
-///         let (AccountEvent::Deposited { amount: change } | AccountEvent::Withdrawn { amount: change }) = event.event;
-///         let change = if matches!(event.event, AccountEvent::Withdrawn { .. }) { -change } else { change };
-///         sqlx::query(
-///             "INSERT INTO balances VALUES ($1, $2) ON CONFLICT (account) DO UPDATE SET cents = balances.cents + $2",
-///         )
-///         .bind(event.stream.id())
-///         .bind(change)
-///         .execute(db)
-///         .await
-///         .map(drop)
+///     async fn project(&self, event: &Recorded<AccountEvent>, tables: &mut Tables) -> Result<(), TableError> {
+///         let before: i64 = tables.get("balances", event.stream.id())?.unwrap_or(0);
+///         let after = match event.event {
+///             AccountEvent::Deposited { amount } => before + amount,
+///             AccountEvent::Withdrawn { amount } => before - amount,
+///         };
+///         tables.put("balances", event.stream.id(), &after)
+///     }
+///
+///     async fn clear(&self, tables: &mut Tables) -> Result<(), BoxError> {
+///         tables.clear("balances");
+///         Ok(())
 ///     }
 /// }
 /// ```
@@ -62,7 +63,7 @@ pub trait Projector: Send + Sync + 'static {
     const VERSION: u32 = 1;
     /// The events it wants to see: those of one aggregate, or a union of several.
     type Event: Event;
-    /// What it writes to: the store's own connection, `sqlx::PgConnection` or `es_memory::ReadModels`.
+    /// What it writes to: `es_memory::Tables`, or the store's own connection, such as `sqlx::PgConnection`.
     type Target: Send;
     /// What can go wrong.
     type Error: Into<BoxError> + Send;

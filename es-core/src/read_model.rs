@@ -99,26 +99,30 @@ impl fmt::Debug for ProjectionId {
 ///
 /// **Leases.** At most one lease of a projection is newest at any time, over all processes. A lease can be claimed when nobody
 /// holds one, when the holder let it run out by the *store's* clock, or when the claimant is the holder. Each claim has a
-/// higher token. A paused projection cannot be claimed; pausing takes the lease away.
+/// higher token. A lease that ran out stays the newest until somebody else claims. A paused projection cannot be claimed.
+/// Every word that is left by [`control`](Self::control) takes the lease away, so that whoever works notices and claims again.
 ///
 /// **Transactions.** What is written in one is seen by nobody before its commit, and by everybody after it. Dropping one
-/// without commit undoes all of it.
+/// without commit undoes all of it. Once the checkpoint was moved in one, it is not committed under a lease that was taken away
+/// in the meantime.
 pub trait ReadModelStore: EventStore + Clone + 'static {
     /// What projectors write to.
     type Target: Send;
     /// A transaction over read models and checkpoints.
     type Transaction: ReadModelTransaction<Target = Self::Target>;
 
-    /// Makes room for a projection, at the start of the log, if it is not known yet. A known one stays as it is.
+    /// Makes room for a projection, at the start of the log, if it is not known yet. What is in the log by now is
+    /// [history](Lease::live_from) to it. A known one stays as it is.
     ///
     /// # Errors
     /// The store's own failures.
     fn register(&self, id: &ProjectionId, kind: ReadModelKind) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Asks for the lease of a projection, for `lease` from now on by the store's clock.
+    /// Asks for the lease of a projection, for `lease` from now on by the store's clock. When it is granted, the reason of an
+    /// earlier stop is forgotten.
     ///
     /// # Errors
-    /// The store's own failures.
+    /// [`Error::Store`] for a projection that was never registered, and the store's own failures.
     fn claim(
         &self,
         id: &ProjectionId,
@@ -132,7 +136,7 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// The store's own failures.
     fn renew(&self, held: &Lease, lease: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Lets go of the lease, so that others need not wait until it runs out.
+    /// Lets go of the lease, so that others need not wait until it runs out. Nothing happens when it is not the newest.
     ///
     /// # Errors
     /// The store's own failures.
@@ -144,13 +148,15 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// The store's own failures.
     fn begin(&self) -> impl Future<Output = Result<Self::Transaction, Error>> + Send;
 
-    /// Writes down that the holder of the lease stopped, and why, for everybody to see. A later claim clears it.
+    /// Writes down that the holder of the lease stopped, and why, for everybody to see. Nothing happens when the lease is not
+    /// the newest.
     ///
     /// # Errors
     /// The store's own failures.
     fn report_stop(&self, held: &Lease, reason: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Leaves word for a projection, or its dead letters. `false` when there is nothing of that name.
+    /// Leaves word for a projection, or for one of its parked streams. `false` when there is no such projection, or no stream
+    /// of it is parked at that event.
     ///
     /// # Errors
     /// The store's own failures.
@@ -168,7 +174,7 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// The store's own failures.
     fn dead_letters(&self, id: &ProjectionId) -> impl Future<Output = Result<Vec<DeadLetter>, Error>> + Send;
 
-    /// The committed documents of these keys, in their order, as JSON text.
+    /// The committed documents of these keys, in their order, as JSON text. A key may occur twice.
     ///
     /// # Errors
     /// The store's own failures.
@@ -178,7 +184,7 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
         keys: &[String],
     ) -> impl Future<Output = Result<Vec<Option<String>>, Error>> + Send;
 
-    /// At most `limit` committed documents whose keys come behind `after`, in the order of their keys, as (key, JSON text).
+    /// At most `limit` committed documents whose keys come behind `after`, as (key, JSON text), in the order of the keys' bytes.
     ///
     /// # Errors
     /// The store's own failures.
@@ -189,8 +195,9 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<(String, String)>, Error>> + Send;
 
-    /// Resolves some time after the next append by this handle or its clones. It is a hint, which may come early, late or not
-    /// at all; polling stays the truth.
+    /// Resolves some time after the next append by this handle or its clones, counted from the *call* and not from the first
+    /// poll: a reader that calls, then reads, then waits, is woken by what came in between. It is a hint, which may come early,
+    /// late or not at all; polling stays the truth.
     fn appended(&self) -> impl Future<Output = ()> + Send;
 
     /// Whether an error of a projector's will pass, such as a deadlock: then the batch is simply tried again.
@@ -217,7 +224,7 @@ pub trait ReadModelTransaction: Send {
         keys: &[String],
     ) -> impl Future<Output = Result<Vec<Option<String>>, Error>> + Send;
 
-    /// Puts documents in the place of those that are there; `None` removes one. No key occurs twice.
+    /// Puts documents in the place of those that are there; `None` removes one, if it is there. No key occurs twice.
     ///
     /// # Errors
     /// The store's own failures.
@@ -233,7 +240,7 @@ pub trait ReadModelTransaction: Send {
     /// The store's own failures.
     fn clear_documents(&mut self, id: &ProjectionId) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Moves the checkpoint forwards to `to`, counting `events` more events.
+    /// Moves the checkpoint forwards to `to`, counting `events` more events. It may stay where it is.
     ///
     /// # Errors
     /// [`AdvanceError::Fenced`] when the lease is not the newest, or `to` lies before the checkpoint; and the store's own
@@ -246,7 +253,8 @@ pub trait ReadModelTransaction: Send {
     ) -> impl Future<Output = Result<(), AdvanceError>> + Send;
 
     /// Moves the checkpoint to `to`, wherever it is. Everything up to `live_from` counts as replay. The word that asked for
-    /// it is taken as done, and dead letters behind `to` are forgotten: their events come again.
+    /// it is taken as done, and dead letters behind `to` are forgotten, because their events come again. Back at the start, so
+    /// is the count of events. The lease stays.
     ///
     /// # Errors
     /// As for [`advance`](Self::advance).
@@ -357,7 +365,7 @@ pub struct Fenced {
 pub enum Control {
     /// Stop working, at once, until resumed, also after a restart.
     Pause,
-    /// Work again.
+    /// Work again. What was not paused is left alone, apart from the lease.
     Resume,
     /// Remove what was written, and begin at the first event.
     Rebuild,
@@ -473,6 +481,32 @@ pub enum DeadLetterStatus {
         /// Why.
         reason: String,
     },
+}
+
+impl DeadLetter {
+    /// A pointer to an event that failed once, at this time, and that nothing waits behind. For stores, which set the rest.
+    pub fn new(
+        stream: StreamId,
+        first: Version,
+        position: Position,
+        event_id: EventId,
+        error: impl Into<String>,
+        status: DeadLetterStatus,
+        failed_at: Timestamp,
+    ) -> Self {
+        Self {
+            stream,
+            first,
+            last: first,
+            position,
+            event_id,
+            error: error.into(),
+            attempts: 1,
+            status,
+            first_failed_at: failed_at,
+            last_failed_at: failed_at,
+        }
+    }
 }
 
 impl DeadLetterStatus {

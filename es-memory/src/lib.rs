@@ -96,6 +96,8 @@ mod lock;
 mod log;
 mod read;
 mod snapshot;
+mod read_model;
 mod store;
 
+pub use read_model::{Table, TableError, Tables, Transaction};
 pub use store::MemoryStore;

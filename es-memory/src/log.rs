@@ -29,6 +29,13 @@ impl Log {
         end_of(&lock::read(&self.0))
     }
 
+    /// When the next event behind the place was recorded, if there is one.
+    pub(crate) fn behind(&self, position: Position) -> Option<Timestamp> {
+        let commits = lock::read(&self.0);
+        let first = commits.partition_point(|commit| commit.position() <= position);
+        commits.get(first).map(|commit| commit.recorded_at)
+    }
+
     pub(crate) fn read(&self, read: &ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         let mut left = read.limit;
         let mut next = read.after;

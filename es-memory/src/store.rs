@@ -1,4 +1,4 @@
-//! The store: streams, the log of them all, and snapshots beside them.
+//! The store: streams, the log of them all, snapshots beside them, and read models.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +6,11 @@ use std::sync::Arc;
 use es_core::{
     Append, Appended, Error, EventStore, Fold, LogPage, Position, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
+use tokio::sync::watch;
 
 use crate::append::Streams;
 use crate::log::Log;
+use crate::read_model::Kept;
 use crate::snapshot::Snapshots;
 
 /// Keeps events in memory. A clone is another handle on the same store; the events go when the last handle goes.
@@ -40,6 +42,9 @@ struct Parts {
     streams: Streams,
     log: Log,
     snapshots: Snapshots,
+    kept: Arc<Kept>,
+    /// Counts the appends, for those who wait for the next.
+    appends: watch::Sender<u64>,
 }
 
 impl MemoryStore {
@@ -47,12 +52,26 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self::default()
     }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.parts.log
+    }
+
+    pub(crate) fn kept(&self) -> &Arc<Kept> {
+        &self.parts.kept
+    }
+
+    pub(crate) fn appends(&self) -> &watch::Sender<u64> {
+        &self.parts.appends
+    }
 }
 
 impl EventStore for MemoryStore {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         append.check()?;
-        self.parts.streams.append(append, &self.parts.log)
+        let appended = self.parts.streams.append(append, &self.parts.log)?;
+        self.parts.appends.send_modify(|appends| *appends = appends.wrapping_add(1));
+        Ok(appended)
     }
 
     async fn fold_stream(
