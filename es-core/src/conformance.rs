@@ -1,4 +1,4 @@
-//! The suite that a store must pass: the contract of [`EventStore`], sentence by sentence.
+//! The suite that a store must pass: the contract of [`EventStore`], and of [`ReadModelStore`], sentence by sentence.
 //!
 //! [`conformance_tests!`](crate::conformance_tests) turns it into tests, one for each case, in modules by theme, so that a
 //! failure is named in the output of `cargo test`: `log::every_page_size_gives_the_same_sequence`. The message of a failed
@@ -29,6 +29,8 @@
 //! conformance::run(async { MemoryStore::new() }, conformance::append::versions_count_from_one_without_gaps);
 //! ```
 //!
+//! Stores that keep read models run [`read_model_conformance_tests!`](crate::read_model_conformance_tests) too.
+//!
 //! Cases with chance in them print the seed they drew. Set the environment variable `CONFORMANCE_SEED` to repeat one.
 
 #![allow(
@@ -43,6 +45,7 @@ pub mod execute;
 pub mod hostile;
 pub mod log;
 pub mod read;
+pub mod read_model;
 pub mod snapshot;
 
 mod support;
@@ -53,6 +56,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::error::BoxError;
+use crate::read_model::ReadModelStore;
 use crate::store::EventStore;
 
 /// How long a case may take before it counts as hanging.
@@ -280,6 +284,81 @@ macro_rules! conformance_tests {
     };
 }
 
+/// What the expression given to [`read_model_conformance_tests!`](crate::read_model_conformance_tests) comes to: a
+/// [`Subject`] whose store keeps read models.
+///
+/// # Example: the store in memory is one
+///
+/// ```
+/// fn is_one(_: impl es_core::conformance::Subject<Store: es_core::conformance::ReadModelCandidate>) {}
+/// is_one(es_memory::MemoryStore::new());
+/// ```
+pub trait ReadModelCandidate: Candidate + ReadModelStore {}
+
+impl<S: ReadModelStore> ReadModelCandidate for S {}
+
+/// Makes a test of each case about [read models](crate::ReadModelStore), in the module `read_model`.
+///
+/// It takes what [`conformance_tests!`](crate::conformance_tests) takes, for a store that keeps read models too.
+///
+/// # Example: the store in memory
+///
+/// ```
+/// # mod tests {
+/// use es_memory::MemoryStore;
+///
+/// es_core::read_model_conformance_tests!(async { MemoryStore::new() });
+/// # }
+/// ```
+#[macro_export]
+macro_rules! read_model_conformance_tests {
+    ($open:expr) => {
+        $crate::__conformance_themes! { $open;
+            read_model {
+                a_projection_begins_at_the_start_of_the_log
+                registering_again_changes_nothing
+                versions_of_a_projection_are_kept_apart
+                what_is_there_at_registration_is_history
+                one_of_parallel_claims_wins
+                a_held_lease_cannot_be_claimed
+                the_holder_may_claim_again
+                a_lease_that_ran_out_can_be_claimed
+                a_lease_that_ran_out_stays_the_newest
+                a_renewed_lease_lasts
+                a_released_lease_can_be_claimed_at_once
+                an_old_lease_releases_nothing
+                an_unknown_projection_cannot_be_claimed
+                the_checkpoint_moves_forwards_only
+                an_old_lease_moves_nothing
+                an_owner_that_slept_past_its_lease_commits_nothing
+                effect_and_checkpoint_are_one
+                a_dropped_transaction_leaves_nothing
+                what_is_not_committed_is_seen_by_nobody
+                a_paused_projection_cannot_be_claimed
+                every_word_takes_the_lease_away
+                a_rebuild_is_asked_for_until_the_reset
+                a_reset_moves_the_checkpoint_anywhere
+                a_stop_is_told_until_the_next_claim
+                an_old_lease_reports_nothing
+                documents_come_back_in_the_order_of_their_keys
+                documents_are_replaced_and_removed
+                documents_are_listed_in_the_order_of_their_bytes
+                clearing_removes_all_documents_of_one_projection
+                keys_of_every_kind
+                contents_of_every_kind
+                thousands_of_documents_at_once
+                dead_letters_come_back
+                a_dead_letter_takes_the_place_of_its_like
+                words_reach_parked_streams_only
+                a_reset_forgets_the_dead_letters_behind_it
+                the_status_tells_events_and_lag
+                an_append_wakes_who_has_asked_before
+                trouble_that_passes_is_told_from_trouble_that_lasts
+            }
+        }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_themes {
@@ -320,11 +399,12 @@ mod tests {
             include_str!("conformance/hostile.rs"),
             include_str!("conformance/log.rs"),
             include_str!("conformance/read.rs"),
+            include_str!("conformance/read_model.rs"),
             include_str!("conformance/snapshot.rs"),
         ];
         let cases = themes.iter().flat_map(|theme| theme.split("pub async fn ").skip(1));
         for case in cases.filter_map(|rest| rest.split('<').next()) {
-            assert!(listed(case), "the case `{case}` is missing from the list in `conformance_tests!`");
+            assert!(listed(case), "the case `{case}` is missing from the lists of the macros");
         }
     }
 }

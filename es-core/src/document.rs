@@ -171,8 +171,11 @@ pub(crate) async fn fold_batch<D: Document, T: ReadModelTransaction>(
     transaction: &mut T,
 ) -> Result<(), BoxError> {
     let mut folding = Folding::<D>::of(batch)?;
+    if folding.keys.is_empty() {
+        return Ok(());
+    }
     let stored = transaction.load_documents(id, &folding.keys).await?;
-    folding.take_stored(stored)?;
+    folding.take_stored(id, stored)?;
     let changed = folding.fold(batch)?;
     Ok(transaction.save_documents(id, &changed).await?)
 }
@@ -206,8 +209,8 @@ impl<D: Document> Folding<D> {
         Ok(Self { keys, documents: Vec::new(), changes })
     }
 
-    fn take_stored(&mut self, stored: Vec<Option<String>>) -> Result<(), BoxError> {
-        let read = |json: Option<String>| json.map(|json| serde_json::from_str(&json)).transpose();
+    fn take_stored(&mut self, id: &ProjectionId, stored: Vec<Option<String>>) -> Result<(), Undecodable> {
+        let read = |json: Option<String>| json.map(|json| decode(id, &json)).transpose();
         self.documents = stored.into_iter().map(read).collect::<Result<_, _>>()?;
         Ok(())
     }
@@ -322,8 +325,12 @@ impl<S: ReadModelStore, D: Document> Documents<'_, S, D> {
     }
 
     fn decode(&self, json: &str) -> Result<D, Error> {
-        serde_json::from_str(json).map_err(|source| Error::store(Undecodable { id: self.id.clone(), source }))
+        decode(&self.id, json).map_err(Error::store)
     }
+}
+
+fn decode<D: Document>(id: &ProjectionId, json: &str) -> Result<D, Undecodable> {
+    serde_json::from_str(json).map_err(|source| Undecodable { id: id.clone(), source })
 }
 
 /// A stored document that its type cannot read.

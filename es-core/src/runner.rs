@@ -1,8 +1,11 @@
 //! The runner: keeps projections current, exactly once, one owner at a time, and never stops without a word.
 
-mod engine;
-mod letters;
+mod guard;
 mod work;
+mod engine;
+mod page;
+mod take_in;
+mod letters;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +21,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::execute::Outcome;
 use crate::projection::Projector;
-use crate::read_model::{InvalidProjection, ProjectionId, ReadModelKind, ReadModelStore};
+use crate::read_model::{InvalidProjection, Lease, ProjectionId, ReadModelKind, ReadModelStore};
 use crate::recorded::Position;
 use crate::retry::Retry;
 use crate::stream::{StreamId, Version};
@@ -95,6 +98,7 @@ struct Launch<S> {
     owner: Uuid,
     settings: Settings,
     progress: watch::Sender<Progress>,
+    lease: watch::Sender<Option<Lease>>,
     stop: watch::Receiver<bool>,
 }
 
@@ -142,9 +146,10 @@ impl<S: ReadModelStore> Runner<S> {
         let owner = Uuid::now_v7();
         let start = |(id, plan): (ProjectionId, Plan<S>)| {
             let (progress, seen) = watch::channel(Progress::default());
+            let (lease, held) = watch::channel(None);
             let (store, stop, settings) = (store.clone(), stopped.clone(), plan.settings);
-            let task = (plan.launch)(Launch { store, id: id.clone(), owner, settings, progress, stop });
-            Started { id, progress: seen, task }
+            let task = (plan.launch)(Launch { store, id: id.clone(), owner, settings, progress, lease, stop });
+            Started { id, progress: seen, held, task }
         };
         let projections = ids.into_iter().zip(planned).map(start).collect();
         Ok(Running { store, stop, projections })
@@ -436,7 +441,14 @@ pub enum StopReason {
         /// What went wrong the last time.
         error: String,
     },
-    /// The store failed in a way that will not pass, or a rebuild is not possible.
+    /// What it has written could not be removed, so the rebuild that was asked for did not begin. It goes on as it was when it
+    /// is started again.
+    #[error("the rebuild did not begin: {error}")]
+    NotRebuilt {
+        /// What went wrong.
+        error: String,
+    },
+    /// The store failed in a way that will not pass.
     #[error("{error}")]
     Store {
         /// What went wrong.
@@ -485,6 +497,7 @@ pub struct Running<S> {
 struct Started {
     id: ProjectionId,
     progress: watch::Receiver<Progress>,
+    held: watch::Receiver<Option<Lease>>,
     task: JoinHandle<()>,
 }
 
@@ -594,16 +607,25 @@ impl<S: ReadModelStore> Running<S> {
         self.stop.send_replace(true);
         let until = tokio::time::Instant::now() + deadline;
         let mut reasons = Vec::with_capacity(self.projections.len());
-        for projection in self.projections.drain(..) {
+        for projection in std::mem::take(&mut self.projections) {
             match tokio::time::timeout_at(until, projection.stopped()).await {
                 Ok(reason) => reasons.push(reason),
                 Err(_) => {
                     projection.task.abort();
-                    reasons.push((projection.id.clone(), StopReason::Asked));
+                    self.release(&projection).await;
+                    reasons.push((projection.id, StopReason::Asked));
                 }
             }
         }
         reasons
+    }
+
+    /// Gives back the lease of a projection that was cut off, so that others need not wait for it to run out.
+    async fn release(&self, projection: &Started) {
+        let held = projection.held.borrow().clone();
+        if let Some(lease) = held {
+            let _ = tokio::time::timeout(Settings::SHORTEST_LEASE, self.store.release(&lease)).await;
+        }
     }
 
     async fn reach(&self, projection: &Started, wanted: Position) -> Result<(), WaitError> {
@@ -617,7 +639,10 @@ impl<S: ReadModelStore> Running<S> {
                 _ => {}
             }
             // A projection that runs elsewhere does not tell, so it is asked again after a while.
-            let _ = tokio::time::timeout(Settings::DEFAULT_POLL, progress.changed()).await;
+            if let Ok(Err(_)) = tokio::time::timeout(Settings::DEFAULT_POLL, progress.changed()).await {
+                // Its task is gone, and did not come to say so.
+                return Err(WaitError::Stopped { id: projection.id.clone(), reason: StopReason::Asked });
+            }
         }
     }
 

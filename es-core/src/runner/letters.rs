@@ -1,85 +1,69 @@
 //! Dead letters: pointers to events that could not be taken in, and what becomes of the streams that wait behind them.
 
-use crate::metadata::EventId;
+use std::collections::VecDeque;
+
 use crate::projection::Batch;
 use crate::read_model::{DeadLetter, DeadLetterStatus, ReadModelStore, ReadModelTransaction};
 use crate::recorded::{Position, RawEvent, Recorded};
 use crate::runner::StopReason;
-use crate::runner::engine::{Engine, Halt, NotTaken, Owned, chain};
+use crate::runner::engine::{Engine, Halt, Owned};
+use crate::runner::guard::chain;
+use crate::runner::page::{Decoded, Place, decode};
+use crate::runner::take_in::NotTaken;
 use crate::runner::work::Work;
-use crate::store::ReadStream;
+use crate::store::ReadLog;
 use crate::stream::{StreamId, Version};
 use crate::timestamp::Timestamp;
 
 /// An event that could not be taken in.
 pub(super) struct Failed {
-    pub(super) stream: StreamId,
-    pub(super) version: Version,
-    pub(super) position: Position,
-    id: EventId,
-    error: String,
-    attempts: u32,
-}
-
-/// Where an event is.
-pub(super) struct Place {
-    stream: StreamId,
-    version: Version,
-    position: Position,
-    id: EventId,
+    pub(super) place: Place,
+    pub(super) error: String,
+    pub(super) attempts: u32,
 }
 
 impl Failed {
-    pub(super) fn place(raw: &RawEvent<'_>) -> Place {
-        let position = raw.position.unwrap_or_default();
-        Place { stream: raw.stream.clone(), version: raw.version, position, id: raw.id }
-    }
-
-    pub(super) fn at(place: Place, error: String, attempts: u32) -> Self {
-        let Place { stream, version, position, id } = place;
-        Self { stream, version, position, id, error, attempts }
-    }
-
-    pub(super) fn of<E>(event: &Recorded<E>, error: String, attempts: u32) -> Self {
-        let place = Place {
-            stream: event.stream.clone(),
-            version: event.version,
-            position: event.position.unwrap_or_default(),
-            id: event.id,
-        };
-        Self::at(place, error, attempts)
-    }
-
     pub(super) fn into_reason(self) -> StopReason {
-        let Self { stream, version, attempts, error, .. } = self;
+        let Self { place: Place { stream, version, .. }, error, attempts } = self;
         StopReason::Failed { stream, version, attempts, error }
     }
 
     pub(super) fn into_letter(self, status: DeadLetterStatus) -> DeadLetter {
-        let now = Timestamp::now();
-        DeadLetter {
-            stream: self.stream,
-            first: self.version,
-            last: self.version,
-            position: self.position,
-            event_id: self.id,
-            error: self.error,
-            attempts: self.attempts,
-            status,
-            first_failed_at: now,
-            last_failed_at: now,
-        }
+        let Self { place: Place { stream, version, position, id }, error, attempts } = self;
+        DeadLetter { attempts, ..DeadLetter::new(stream, version, position, id, error, status, Timestamp::now()) }
     }
 }
 
-/// The first event that a parked stream waits for.
-enum Next<E> {
-    /// It can be read.
-    Event(Box<Recorded<E>>),
-    /// It cannot.
-    Unreadable(String),
-    /// The projection does not want it any more, or the stream has come to its end.
-    Nothing,
+/// The events of a parked stream, from the failed one on. They are read from the log again, as today's code reads them and with
+/// their places.
+struct Waiting<E> {
+    stream: StreamId,
+    from: Version,
+    last: Version,
+    after: Position,
+    up_to: Position,
+    read: VecDeque<Decoded<E>>,
+}
+
+impl<E> Waiting<E> {
+    /// All events of the letter, which lie at or before the checkpoint.
+    fn of(letter: &DeadLetter, checkpoint: Position) -> Self {
+        let after = Position(letter.position.0.saturating_sub(1));
+        let (stream, from, last) = (letter.stream.clone(), letter.first, letter.last);
+        Self { stream, from, last, after, up_to: checkpoint, read: VecDeque::new() }
+    }
+
+    fn is_read(&self) -> bool {
+        self.after >= self.up_to
+    }
+}
+
+/// What became of the first event of a parked stream.
+enum Settled {
+    /// The stream goes on behind it.
+    Passed,
+    /// It failed again.
+    Parked,
 }
 
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
@@ -95,117 +79,156 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// Goes through a parked stream, event by event, until it is at its end or fails again.
     async fn settle(&mut self, owned: &mut Owned, mut letter: DeadLetter) -> Result<(), Halt> {
+        let mut waiting = Waiting::of(&letter, owned.position);
+        let mut head = self.next_waiting(&mut waiting).await?;
         loop {
-            let behind = match &letter.status {
-                DeadLetterStatus::DiscardRequested { reason } => {
-                    let discarded = DeadLetterStatus::Discarded { reason: reason.clone() };
-                    self.discard(owned, &letter, discarded).await?
-                }
-                _ => match self.first_of(&letter).await? {
-                    Next::Nothing => match self.pass(owned, &letter, None).await {
-                        Ok(behind) => behind,
-                        Err(NotTaken::Halt(halt)) => return Err(halt),
-                        Err(NotTaken::Refused(_)) => None,
-                    },
-                    Next::Unreadable(error) => return self.park_again(owned, letter, error).await,
-                    Next::Event(event) => match self.pass(owned, &letter, Some(&event)).await {
-                        Ok(behind) => behind,
-                        Err(NotTaken::Halt(halt)) => return Err(halt),
-                        Err(NotTaken::Refused(error)) => return self.park_again(owned, letter, chain(&*error)).await,
-                    },
-                },
-            };
+            // An event that the projection does not want any more is not there to be read.
+            let first = head.take_if(|event| place_of(event).version == letter.first);
+            if first.is_some() {
+                head = self.next_waiting(&mut waiting).await?;
+            }
+            let behind = head.as_ref().map(|event| letter_behind(&letter, place_of(event)));
+            match self.settle_first(owned, &letter, first, behind.as_ref()).await? {
+                Settled::Parked => return Ok(()),
+                Settled::Passed => owned.park(&letter.stream, behind.as_ref()),
+            }
             match behind {
-                Some(next) => letter = next,
+                Some(_) if self.is_asked_to_stop() => return Err(Halt::Claim),
+                Some(behind) => letter = behind,
                 None => return Ok(()),
             }
         }
     }
-}
 
-impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
-    /// The event that the stream waits for, as today's code reads it.
-    async fn first_of(&self, letter: &DeadLetter) -> Result<Next<W::Event>, Halt> {
-        let (filter, mut next) = (self.work.filter(), Next::Nothing);
-        let mut visit = |raw: RawEvent<'_>| {
-            if filter.allows(raw.stream.category(), raw.event_type) {
-                let position = letter.position;
-                next = match raw.decode() {
-                    Ok(event) => Next::Event(Box::new(Recorded { position: Some(position), ..event })),
-                    Err(error) => Next::Unreadable(chain(&error)),
-                };
-            }
-            Ok(())
-        };
-        let read = ReadStream::forwards(letter.stream.clone()).from(letter.first).limit(1);
-        self.store.read_stream(read, &mut visit).await?;
-        Ok(next)
+    async fn next_waiting(&self, waiting: &mut Waiting<W::Event>) -> Result<Option<Decoded<W::Event>>, Halt> {
+        while waiting.read.is_empty() && !waiting.is_read() {
+            let Waiting { stream, from, last, read, .. } = waiting;
+            let mut visit = |raw: RawEvent<'_>| {
+                if raw.stream == *stream && (*from..=*last).contains(&raw.version) {
+                    read.push_back(decode(raw));
+                }
+                Ok(())
+            };
+            let log = ReadLog::after(waiting.after).filter(self.filter.clone()).limit(self.settings.batch);
+            let page = self.store.read_log(log, &mut visit).await?;
+            waiting.after = if page.at_end { waiting.up_to } else { page.next };
+        }
+        Ok(waiting.read.pop_front())
     }
 
-    /// Takes in the event, if there is one, and has the stream wait for the next: one transaction, under the lease.
-    async fn pass(
+    async fn settle_first(
+        &mut self,
+        owned: &mut Owned,
+        letter: &DeadLetter,
+        first: Option<Decoded<W::Event>>,
+        behind: Option<&DeadLetter>,
+    ) -> Result<Settled, Halt> {
+        if let DeadLetterStatus::DiscardRequested { reason } = &letter.status {
+            return self.discard(owned, letter, reason, behind).await;
+        }
+        match first.transpose() {
+            Ok(event) => self.pass_patiently(owned, letter, event.as_ref(), behind).await,
+            Err((_, error)) => self.park_again(owned, letter, error).await,
+        }
+    }
+
+    async fn pass_patiently(
         &mut self,
         owned: &mut Owned,
         letter: &DeadLetter,
         event: Option<&Recorded<W::Event>>,
-    ) -> Result<Option<DeadLetter>, NotTaken> {
+        behind: Option<&DeadLetter>,
+    ) -> Result<Settled, Halt> {
+        let mut attempts = 0;
+        loop {
+            let mut passed = self.pass(owned, letter, event, behind).await;
+            if let Err(NotTaken::Refused(error)) = passed {
+                attempts += 1;
+                passed = self.wait_out_trouble(error, attempts).await.map_err(NotTaken::from);
+                if passed.is_ok() {
+                    continue;
+                }
+            }
+            return match passed {
+                Ok(()) => Ok(Settled::Passed),
+                Err(NotTaken::Halt(halt)) => Err(halt),
+                Err(NotTaken::Refused(error)) => self.park_again(owned, letter, chain(&*error)).await,
+            };
+        }
+    }
+
+    /// Takes in the event, if there is one, and has the stream wait for the next: one transaction, under the lease.
+    async fn pass(
+        &self,
+        owned: &mut Owned,
+        letter: &DeadLetter,
+        event: Option<&Recorded<W::Event>>,
+        behind: Option<&DeadLetter>,
+    ) -> Result<(), NotTaken> {
         let mut transaction = self.store.begin().await?;
         if let Some(event) = event {
-            let replay = letter.position <= owned.lease.live_from;
-            self.guarded(&Batch::new(std::slice::from_ref(event), replay), &mut transaction).await?;
+            let replay = event.position <= Some(owned.lease.live_from);
+            self.refusable(&Batch::new(std::slice::from_ref(event), replay), &mut transaction).await?;
         }
-        let behind = self.move_on(letter, &mut transaction).await?;
+        transaction.delete_dead_letter(&self.id, &letter.stream, letter.first).await?;
         let count = u64::from(event.is_some());
-        transaction.advance(&owned.lease, owned.position, count).await?;
-        transaction.commit().await?;
-        owned.park(letter, behind.as_ref());
-        Ok(behind)
+        self.go_on_behind(owned, behind, count, transaction).await?;
+        Ok(())
     }
 
     /// Leaves the event out for good, with a record, and has the stream wait for the next.
     async fn discard(
-        &mut self,
+        &self,
         owned: &mut Owned,
         letter: &DeadLetter,
-        discarded: DeadLetterStatus,
-    ) -> Result<Option<DeadLetter>, Halt> {
+        reason: &str,
+        behind: Option<&DeadLetter>,
+    ) -> Result<Settled, Halt> {
+        let status = DeadLetterStatus::Discarded { reason: reason.to_owned() };
+        let record = DeadLetter { last: letter.first, status, ..letter.clone() };
         let mut transaction = self.store.begin().await?;
-        let behind = self.move_on(letter, &mut transaction).await?;
-        let record = DeadLetter { last: letter.first, status: discarded, ..letter.clone() };
         transaction.save_dead_letter(&self.id, &record).await?;
-        transaction.advance(&owned.lease, owned.position, 0).await?;
-        transaction.commit().await?;
-        owned.park(letter, behind.as_ref());
-        Ok(behind)
+        self.go_on_behind(owned, behind, 0, transaction).await?;
+        Ok(Settled::Passed)
     }
 
-    /// The letter of the events behind the first one, in its place.
-    async fn move_on(&self, letter: &DeadLetter, transaction: &mut S::Transaction) -> Result<Option<DeadLetter>, Halt> {
-        transaction.delete_dead_letter(&self.id, &letter.stream, letter.first).await?;
-        if letter.first >= letter.last {
-            return Ok(None);
+    async fn go_on_behind(
+        &self,
+        owned: &mut Owned,
+        behind: Option<&DeadLetter>,
+        count: u64,
+        mut transaction: S::Transaction,
+    ) -> Result<(), Halt> {
+        if let Some(behind) = behind {
+            transaction.save_dead_letter(&self.id, behind).await?;
         }
-        let first = letter.first.after(1);
-        let behind = DeadLetter { first, attempts: 0, status: DeadLetterStatus::RetryRequested, ..letter.clone() };
-        transaction.save_dead_letter(&self.id, &behind).await?;
-        Ok(Some(behind))
+        transaction.advance(&owned.lease, owned.position, count).await?;
+        transaction.commit().await?;
+        let to = owned.position;
+        self.reach(owned, to, count);
+        owned.is_written();
+        Ok(())
     }
 
-    async fn park_again(&mut self, owned: &mut Owned, letter: DeadLetter, error: String) -> Result<(), Halt> {
+    async fn park_again(&mut self, owned: &mut Owned, letter: &DeadLetter, error: String) -> Result<Settled, Halt> {
         let attempts = letter.attempts.saturating_add(1);
-        let last_failed_at = Timestamp::now();
-        let letter = DeadLetter { error, attempts, last_failed_at, status: DeadLetterStatus::Parked, ..letter };
-        self.post_at(owned, &letter, owned.position).await?;
-        owned.parked.insert(letter.stream.clone(), letter);
-        Ok(())
+        let (status, last_failed_at) = (DeadLetterStatus::Parked, Timestamp::now());
+        let letter = DeadLetter { error, attempts, last_failed_at, status, ..letter.clone() };
+        self.post(owned, &letter, owned.position).await?;
+        Ok(Settled::Parked)
     }
 }
 
-impl Owned {
-    fn park(&mut self, letter: &DeadLetter, behind: Option<&DeadLetter>) {
-        match behind {
-            Some(behind) => self.parked.insert(behind.stream.clone(), behind.clone()),
-            None => self.parked.remove(&letter.stream),
-        };
+fn place_of<E>(event: &Decoded<E>) -> Place {
+    match event {
+        Ok(event) => Place::of(event),
+        Err((place, _)) => place.clone(),
     }
+}
+
+/// The letter of the next event of a parked stream, which is to be tried as soon as the one before it is done with.
+fn letter_behind(letter: &DeadLetter, next: Place) -> DeadLetter {
+    let Place { version, position, id, .. } = next;
+    let status = DeadLetterStatus::RetryRequested;
+    DeadLetter { first: version, position, event_id: id, attempts: 0, status, ..letter.clone() }
 }

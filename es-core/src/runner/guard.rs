@@ -1,0 +1,39 @@
+//! Other people's code: its panics are failures like any other, and its errors are told with all their causes.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+/// A panic in a projection's own code.
+#[derive(Debug, thiserror::Error)]
+#[error("the projection panicked: {0}")]
+pub(super) struct Panicked(String);
+
+impl Panicked {
+    fn of(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Self(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned()))
+    }
+}
+
+/// Runs a future to its end, or to its panic. Whatever it was working on is to be thrown away then.
+pub(super) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut future = pin!(future);
+    let poll = |cx: &mut std::task::Context<'_>| match guarded_call(|| future.as_mut().poll(cx)) {
+        Ok(poll) => poll.map(Ok),
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    };
+    std::future::poll_fn(poll).await
+}
+
+pub(super) fn guarded_call<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| Panicked::of(&*panic))
+}
+
+/// An error with all its causes, in one line.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let sources = std::iter::successors(error.source(), |source| source.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}

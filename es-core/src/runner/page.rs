@@ -1,0 +1,85 @@
+//! Pages of the log, decoded.
+
+use crate::event::Event;
+use crate::metadata::EventId;
+use crate::read_model::ReadModelStore;
+use crate::recorded::{Position, RawEvent, Recorded};
+use crate::runner::engine::{Engine, Halt, Owned};
+use crate::runner::guard::{chain, guarded_call};
+use crate::runner::work::Work;
+use crate::store::ReadLog;
+use crate::stream::{StreamId, Version};
+
+/// A page of the log.
+pub(super) struct Page<E> {
+    pub(super) events: Vec<Recorded<E>>,
+    /// The event behind them, if it cannot be read. Nothing of what comes behind it is in the page.
+    pub(super) unreadable: Option<(Place, String)>,
+    /// Everything up to here was looked at.
+    pub(super) next: Position,
+    pub(super) at_end: bool,
+}
+
+/// Where an event is.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) stream: StreamId,
+    pub(super) version: Version,
+    pub(super) position: Position,
+    pub(super) id: EventId,
+}
+
+impl Place {
+    pub(super) fn of<E>(event: &Recorded<E>) -> Self {
+        let position = event.position.unwrap_or_default();
+        Self { stream: event.stream.clone(), version: event.version, position, id: event.id }
+    }
+
+    pub(super) fn of_raw(raw: &RawEvent<'_>) -> Self {
+        let position = raw.position.unwrap_or_default();
+        Self { stream: raw.stream.clone(), version: raw.version, position, id: raw.id }
+    }
+}
+
+/// An event as today's code reads it, or where it is and why it cannot be read.
+pub(super) type Decoded<E> = Result<Recorded<E>, (Place, String)>;
+
+/// Reads an event as today's code does, or says why it cannot: decoding is a caller's code, which may fail, and panic.
+pub(super) fn decode<E: Event>(raw: RawEvent<'_>) -> Decoded<E> {
+    let place = Place::of_raw(&raw);
+    match guarded_call(|| raw.decode()) {
+        Ok(Ok(event)) => Ok(event),
+        Ok(Err(error)) => Err((place, chain(&error))),
+        Err(panicked) => Err((place, panicked.to_string())),
+    }
+}
+
+impl<E> Page<E> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.unreadable.is_none()
+    }
+
+    /// Where the checkpoint belongs when the `taken` of its events were taken in.
+    pub(super) fn end_of(&self, taken: &[Recorded<E>]) -> Position {
+        let is_all = self.unreadable.is_none() && self.events.last().map(|e| e.id) == taken.last().map(|e| e.id);
+        if is_all { self.next } else { taken.last().and_then(|event| event.position).unwrap_or_default() }
+    }
+}
+
+impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
+    pub(super) async fn read(&self, owned: &Owned) -> Result<Page<W::Event>, Halt> {
+        let (mut events, mut unreadable) = (Vec::new(), None);
+        let mut visit = |raw: RawEvent<'_>| {
+            if unreadable.is_none() {
+                match decode(raw) {
+                    Ok(event) => events.push(event),
+                    Err(failed) => unreadable = Some(failed),
+                }
+            }
+            Ok(())
+        };
+        let read = ReadLog::after(owned.position).filter(self.filter.clone()).limit(self.settings.batch);
+        let page = self.store.read_log(read, &mut visit).await?;
+        Ok(Page { events, unreadable, next: page.next, at_end: page.at_end })
+    }
+}

@@ -1,0 +1,204 @@
+//! Taking in: a batch in one transaction, and what becomes of an event that cannot be taken in.
+
+use crate::error::BoxError;
+use crate::projection::Batch;
+use crate::read_model::{DeadLetter, DeadLetterStatus, ReadModelStore, ReadModelTransaction};
+use crate::recorded::Position;
+use crate::runner::engine::{Engine, Halt, Owned, TroubleError};
+use crate::runner::guard::{chain, guarded};
+use crate::runner::letters::Failed;
+use crate::runner::page::{Page, Place};
+use crate::runner::work::Work;
+use crate::runner::{Phase, Then};
+
+/// Why a batch was not committed.
+pub(super) enum NotTaken {
+    /// The projection's own code failed.
+    Refused(BoxError),
+    Halt(Halt),
+}
+
+impl<T: Into<Halt>> From<T> for NotTaken {
+    fn from(halt: T) -> Self {
+        Self::Halt(halt.into())
+    }
+}
+
+impl From<TroubleError> for NotTaken {
+    fn from(error: TroubleError) -> Self {
+        match error {
+            TroubleError::Lasting(error) => Self::Refused(error),
+            TroubleError::Halt(halt) => Self::Halt(halt),
+        }
+    }
+}
+
+impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
+    /// History and present are told apart, so a page may be two batches.
+    pub(super) async fn take_in_page(&mut self, owned: &mut Owned, page: Page<W::Event>) -> Result<(), Halt> {
+        self.publish(|progress| progress.phase = Phase::Working);
+        let live_from = owned.lease.live_from;
+        let live = page.events.partition_point(|event| event.position <= Some(live_from));
+        let (history, present) = page.events.split_at(live);
+        for (events, replay) in [(history, true), (present, false)] {
+            if !events.is_empty() {
+                self.take_in(owned, &Batch::new(events, replay), page.end_of(events)).await?;
+            }
+        }
+        match page.unreadable {
+            Some((place, error)) => self.give_up(owned, Failed { place, error, attempts: 1 }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes in a batch as a whole; if that fails, event by event, so that only the failing one is affected.
+    async fn take_in(&mut self, owned: &mut Owned, batch: &Batch<'_, W::Event>, to: Position) -> Result<(), Halt> {
+        match self.patiently(owned, batch, to).await {
+            Ok(()) => Ok(()),
+            Err(NotTaken::Halt(halt)) => Err(halt),
+            Err(NotTaken::Refused(error)) if batch.len() == 1 => self.try_again(owned, batch, to, error).await,
+            Err(NotTaken::Refused(_)) => self.take_in_singly(owned, batch, to).await,
+        }
+    }
+
+    async fn take_in_singly(
+        &mut self,
+        owned: &mut Owned,
+        batch: &Batch<'_, W::Event>,
+        to: Position,
+    ) -> Result<(), Halt> {
+        for (nth, event) in batch.into_iter().enumerate() {
+            if self.is_asked_to_stop() {
+                return Err(Halt::Claim);
+            }
+            let to = if nth + 1 == batch.len() { to } else { event.position.unwrap_or(owned.position) };
+            let single = Batch::new(std::slice::from_ref(event), batch.is_replay());
+            match self.patiently(owned, &single, to).await {
+                Ok(()) => {}
+                Err(NotTaken::Halt(halt)) => return Err(halt),
+                Err(NotTaken::Refused(error)) => self.try_again(owned, &single, to, error).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries a single event as often as the policy allows.
+    async fn try_again(
+        &mut self,
+        owned: &mut Owned,
+        single: &Batch<'_, W::Event>,
+        to: Position,
+        mut error: BoxError,
+    ) -> Result<(), Halt> {
+        let Some(event) = single.first() else { return Ok(()) };
+        let retry = self.settings.on_failure.retry;
+        let mut attempts = 1;
+        while retry.allows_after(attempts) {
+            self.wait_out(&error, attempts, retry).await?;
+            match self.patiently(owned, single, to).await {
+                Ok(()) => return Ok(()),
+                Err(NotTaken::Halt(halt)) => return Err(halt),
+                Err(NotTaken::Refused(again)) => error = again,
+            }
+            attempts += 1;
+        }
+        self.give_up(owned, Failed { place: Place::of(event), error: chain(&*error), attempts }).await
+    }
+
+    /// Takes in a batch, however long trouble that will pass takes to pass.
+    async fn patiently(
+        &mut self,
+        owned: &mut Owned,
+        batch: &Batch<'_, W::Event>,
+        to: Position,
+    ) -> Result<(), NotTaken> {
+        let mut attempts = 0;
+        loop {
+            match self.commit(owned, batch, to).await {
+                Err(NotTaken::Refused(error)) => {
+                    attempts += 1;
+                    self.wait_out_trouble(error, attempts).await?;
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    /// One transaction: the effect of the batch, the events that wait behind a parked one, and the checkpoint.
+    async fn commit(&mut self, owned: &mut Owned, batch: &Batch<'_, W::Event>, to: Position) -> Result<(), NotTaken> {
+        let mut transaction = self.store.begin().await?;
+        let count = self.project(owned, batch, &mut transaction).await?;
+        let waiting = owned.waiting(batch);
+        for letter in waiting.values() {
+            transaction.save_dead_letter(&self.id, letter).await?;
+        }
+        transaction.advance(&owned.lease, to, count).await?;
+        transaction.commit().await?;
+        owned.parked.extend(waiting);
+        self.reach(owned, to, count);
+        owned.is_written();
+        self.publish(|progress| progress.phase = Phase::Working);
+        Ok(())
+    }
+
+    /// Has the projection take in what does not wait, and counts it.
+    async fn project(
+        &self,
+        owned: &Owned,
+        batch: &Batch<'_, W::Event>,
+        transaction: &mut S::Transaction,
+    ) -> Result<u64, NotTaken> {
+        if owned.parked.is_empty() {
+            self.refusable(batch, transaction).await?;
+            return Ok(batch.len() as u64);
+        }
+        let mut count = 0;
+        for alike in batch.chunk_by(|a, b| owned.is_parked(a) == owned.is_parked(b)) {
+            if alike.iter().all(|event| !owned.is_parked(event)) {
+                self.refusable(&Batch::new(alike, batch.is_replay()), transaction).await?;
+                count += alike.len() as u64;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Has the projection's own code take in a batch.
+    pub(super) async fn refusable(
+        &self,
+        batch: &Batch<'_, W::Event>,
+        transaction: &mut S::Transaction,
+    ) -> Result<(), NotTaken> {
+        let taken = guarded(self.work.take_in(&self.id, batch, transaction)).await;
+        taken.map_err(BoxError::from).flatten().map_err(NotTaken::Refused)
+    }
+
+    /// The event cannot be taken in, and the policy decides what becomes of it.
+    async fn give_up(&mut self, owned: &mut Owned, failed: Failed) -> Result<(), Halt> {
+        if let Some(letter) = owned.parked.get(&failed.place.stream) {
+            // It cannot be read, but its stream waits anyway.
+            let letter = DeadLetter { last: failed.place.version, ..letter.clone() };
+            return self.post(owned, &letter, failed.place.position).await;
+        }
+        let status = match self.settings.on_failure.then {
+            Then::Stop => return Err(Halt::Stop(failed.into_reason())),
+            Then::Skip => DeadLetterStatus::Skipped,
+            Then::Park => DeadLetterStatus::Parked,
+        };
+        let position = failed.place.position;
+        self.post(owned, &failed.into_letter(status), position).await
+    }
+
+    /// Nothing is passed over without a record: the dead letter and the checkpoint are one transaction.
+    pub(super) async fn post(&mut self, owned: &mut Owned, letter: &DeadLetter, to: Position) -> Result<(), Halt> {
+        let mut transaction = self.store.begin().await?;
+        transaction.save_dead_letter(&self.id, letter).await?;
+        transaction.advance(&owned.lease, to, 0).await?;
+        transaction.commit().await?;
+        if letter.status.is_parked() {
+            owned.park(&letter.stream, Some(letter));
+        }
+        self.reach(owned, to, 0);
+        owned.is_written();
+        Ok(())
+    }
+}
