@@ -5,13 +5,13 @@
 //! while it was idle is noticed by its next statement.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use es_core::Error;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Row, SqlStr};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::error::{self, Failure};
@@ -35,7 +35,7 @@ pub(crate) struct Connections {
     who_and_where: SqlStr,
     /// The one that was used last lies on top, so that no more are kept busy than there is work for.
     idle: Mutex<Vec<Idle>>,
-    free: Semaphore,
+    free: Arc<Semaphore>,
     max: u32,
     acquire_timeout: Duration,
 }
@@ -62,7 +62,13 @@ pub(crate) struct Lent<'c> {
     open: Open,
     fresh: bool,
     owner: &'c Connections,
-    _permit: SemaphorePermit<'c>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A connection that is kept for a while by somebody who outlives the borrow. Dropped, it is closed.
+pub(crate) struct Kept {
+    open: Open,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Something that a connection is asked for, and may be asked for again when the answer does not come.
@@ -124,7 +130,9 @@ impl Connections {
             who_and_where: in_schema(WHO_AND_WHERE, &schema),
             schema,
             idle: Mutex::default(),
-            free: Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS)),
+            free: Arc::new(Semaphore::new(
+                usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS),
+            )),
             max,
             acquire_timeout,
         }
@@ -155,15 +163,37 @@ impl Connections {
 
     /// Asks on some connection. Where the connection turns out to have died while it was idle, on a new one.
     pub(crate) async fn ask<A: Ask>(&self, sql: &Sql, ask: &mut A) -> Result<A::Answer, Error> {
-        let mut lent = self.acquire().await?;
-        match ask.ask(sql, lent.connection()).await {
-            Err(Failure::Driver(e)) if !lent.fresh && ask.is_repeatable() && error::is_lost(&e) => {
-                lent.open = self.open().await?;
-                let answer = ask.ask(sql, lent.connection()).await;
-                lent.release_after(answer)
-            }
-            answer => lent.release_after(answer),
+        let (lent, answer) = self.ask_and_hold(sql, ask).await?;
+        lent.release_after(answer)
+    }
+
+    /// Like [`ask`](Self::ask), and keeps the connection that gave the answer.
+    pub(crate) async fn keep<A: Ask>(&self, sql: &Sql, ask: &mut A) -> Result<Kept, Error> {
+        let (lent, answer) = self.ask_and_hold(sql, ask).await?;
+        match answer {
+            Ok(_) => Ok(Kept { open: lent.open, permit: lent._permit }),
+            Err(failure) => Err(failure.into_error(&self.schema)),
         }
+    }
+
+    /// A kept connection, as if it had only been lent.
+    pub(crate) fn take_back(&self, kept: Kept) -> Lent<'_> {
+        Lent { open: kept.open, fresh: false, owner: self, _permit: kept.permit }
+    }
+
+    async fn ask_and_hold<A: Ask>(
+        &self,
+        sql: &Sql,
+        ask: &mut A,
+    ) -> Result<(Lent<'_>, Result<A::Answer, Failure>), Error> {
+        let mut lent = self.acquire().await?;
+        let mut answer = ask.ask(sql, lent.connection()).await;
+        let lost = matches!(&answer, Err(Failure::Driver(e)) if error::is_lost(e));
+        if lost && !lent.fresh && ask.is_repeatable() {
+            lent.open = self.open().await?;
+            answer = ask.ask(sql, lent.connection()).await;
+        }
+        Ok((lent, answer))
     }
 
     /// A connection outside the count, without a look at where the events are at home.
@@ -178,8 +208,8 @@ impl Connections {
         timeout(self.acquire_timeout, asked).await.map_err(|_| Error::unavailable(no_answer()))
     }
 
-    async fn permit(&self) -> Result<SemaphorePermit<'_>, Error> {
-        match timeout(self.acquire_timeout, self.free.acquire()).await {
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        match timeout(self.acquire_timeout, Arc::clone(&self.free).acquire_owned()).await {
             Ok(permit) => permit.map_err(Error::store),
             Err(_) => Err(Error::unavailable(NoneFree { within: self.acquire_timeout, max: self.max })),
         }
@@ -210,6 +240,12 @@ impl Connections {
     /// Nothing is left half done under this lock, so one that a panic poisoned is as good as any.
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.open.connection
     }
 }
 

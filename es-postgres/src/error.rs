@@ -1,6 +1,7 @@
 //! What the driver says, as what a caller can do about it.
 
 use es_core::Error;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use crate::schema::Schema;
@@ -117,16 +118,32 @@ pub(crate) fn not_at_home(schema: &Schema, source: Option<sqlx::Error>) -> Error
 /// says so with severity FATAL, and may have committed before.
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Database(database) => database
-            .try_downcast_ref::<PgDatabaseError>()
-            .is_some_and(|e| matches!(e.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        sqlx::Error::Database(database) => database.try_downcast_ref().is_some_and(is_fatal),
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
         _ => false,
     }
 }
 
+fn is_fatal(error: &PgDatabaseError) -> bool {
+    matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+}
+
 fn is_io(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_))
+}
+
+/// Whether a cause of an error is the database's, and will pass. Errors of a driver may be wrapped in others, which may show
+/// themselves or only their own causes.
+pub(crate) fn will_pass(cause: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<Error>() {
+        return error.is_transient();
+    }
+    if let Some(error) = cause.downcast_ref::<sqlx::Error>() {
+        return is_lost(error) || code(error).is_some_and(|code| is_transient(&code));
+    }
+    let boxed = cause.downcast_ref::<Box<dyn DatabaseError>>();
+    let database = boxed.and_then(|e| e.try_downcast_ref()).or_else(|| cause.downcast_ref::<PgDatabaseError>());
+    database.is_some_and(|e| is_transient(e.code()) || is_fatal(e))
 }
 
 /// Without a word of the server itself.
@@ -138,10 +155,12 @@ fn undocumented(error: sqlx::Error) -> Error {
 }
 
 /// Serialization failure, deadlock, lock timeout, cancelled statement, too many connections, a server that starts or stops, a
-/// standby that was asked to write, a broken connection.
+/// session or transaction that was ended because it was idle, a standby that was asked to write, a broken connection.
 fn is_transient(code: &str) -> bool {
-    matches!(code, "40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25006")
-        || code.starts_with("08")
+    matches!(
+        code,
+        "40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25006" | "25P03"
+    ) || code.starts_with("08")
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
@@ -194,6 +213,7 @@ mod tests {
             ("53300", Advice::TryAgain), // too many connections
             ("08006", Advice::TryAgain), // connection failure
             ("25006", Advice::TryAgain), // a standby, after a fail-over
+            ("25P03", Advice::TryAgain), // a transaction that was idle for too long
             ("42P01", Advice::SetUp),    // no such table
             ("3F000", Advice::SetUp),    // no such schema
             ("42501", Advice::SetUp),    // no right

@@ -35,6 +35,7 @@
 //! - [`PgStore`]: the store, a cheap handle.
 //! - [`PgStoreOptions`]: the schema's name, how many connections, how long to wait for one.
 //! - [`PgTransaction`]: the store inside a transaction of yours, so that events and your own rows commit together.
+//! - [`PgReadModelTransaction`]: what a projector writes in.
 //!
 //! # Features
 //!
@@ -49,23 +50,29 @@
 //! change or remove an event. How the log gets its order is told in `migrations/0001_events_ticks_snapshots.sql`.
 
 mod append;
+mod checkpoint;
 mod connections;
+mod dead_letters;
+mod documents;
 mod error;
 mod log;
 mod options;
 mod outcome;
 mod read;
+mod read_model;
 mod row;
 mod schema;
 mod snapshot;
 mod sql;
 mod store;
 mod transaction;
+mod wakeup;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test has nobody to hand an error to")]
 mod plans;
 
 pub use options::PgStoreOptions;
+pub use read_model::PgReadModelTransaction;
 pub use store::PgStore;
 pub use transaction::PgTransaction;

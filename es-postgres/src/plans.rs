@@ -27,8 +27,9 @@ fn statements(sql: &Sql) -> Vec<&str> {
         log_end,
         save_snapshot,
         delete_snapshots,
+        read_models,
     } = sql;
-    vec![
+    let mut statements = vec![
         append_one_at.as_str(),
         append_one_behind.as_str(),
         append_all_at.as_str(),
@@ -46,7 +47,9 @@ fn statements(sql: &Sql) -> Vec<&str> {
         save_snapshot.as_str(),
         delete_snapshots.as_str(),
         outcome::END_BACKEND,
-    ]
+    ];
+    statements.extend(read_models.all());
+    statements
 }
 
 async fn run(connection: &mut PgConnection, sql: String) {

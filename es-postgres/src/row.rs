@@ -11,6 +11,7 @@ use uuid::Uuid;
 /// The types of PostgreSQL's catalogue keep their numbers for ever.
 const JSON: Oid = Oid(114);
 const JSON_ARRAY: Oid = Oid(199);
+const TIMESTAMPTZ: Oid = Oid(1184);
 
 /// From 1970, where Rust's clock starts, to 2000, where PostgreSQL's does.
 const MICROS_FROM_1970_TO_2000: i64 = 946_684_800_000_000;
@@ -39,6 +40,24 @@ impl Encode<'_, Postgres> for Json<'_> {
 
     fn size_hint(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// A time on its way into a statement. (sqlx knows the types of other crates only.)
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl Type<Postgres> for Time {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(TIMESTAMPTZ)
+    }
+}
+
+impl Encode<'_, Postgres> for Time {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        let micros = self.0.as_micros().saturating_sub(MICROS_FROM_1970_TO_2000);
+        buffer.extend_from_slice(&micros.to_be_bytes());
+        Ok(IsNull::No)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::schema::Schema;
-use crate::{append, log, read, snapshot};
+use crate::{append, log, read, read_model, snapshot};
 
 /// Where a statement names the schema.
 const PLACEHOLDER: &str = "{schema}";
@@ -28,6 +28,7 @@ pub(crate) struct Sql {
     pub(crate) log_end: SqlStr,
     pub(crate) save_snapshot: SqlStr,
     pub(crate) delete_snapshots: SqlStr,
+    pub(crate) read_models: read_model::Statements,
 }
 
 impl Sql {
@@ -50,6 +51,7 @@ impl Sql {
             log_end: text(log::END),
             save_snapshot: text(snapshot::SAVE),
             delete_snapshots: text(snapshot::DELETE),
+            read_models: read_model::Statements::new(schema),
         }
     }
 }

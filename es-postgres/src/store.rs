@@ -17,6 +17,7 @@ use crate::read::{Load, ReadEvents};
 use crate::snapshot::{Delete, Offers, Save};
 use crate::sql::Sql;
 use crate::transaction::PgTransaction;
+use crate::wakeup::Wakeup;
 
 /// The oldest server that has all that is used here.
 const OLDEST_SERVER: u32 = 140_000;
@@ -56,6 +57,7 @@ struct Inner {
     connections: Connections,
     sql: Sql,
     offers: Offers,
+    wakeup: Wakeup,
 }
 
 impl PgStore {
@@ -79,7 +81,7 @@ impl PgStore {
         connections.schema().check(first.connection()).await?;
         first.release();
         let sql = Sql::new(connections.schema());
-        Ok(Self(Arc::new(Inner { connections, sql, offers: Offers::new() })))
+        Ok(Self(Arc::new(Inner { connections, sql, offers: Offers::new(), wakeup: Wakeup::new() })))
     }
 
     /// Makes the schema, or brings it up to date. It may be called at each start, and by many processes at once: the first
@@ -132,20 +134,12 @@ impl PgStore {
     pub(crate) fn sql(&self) -> &Sql {
         &self.0.sql
     }
-}
 
-fn check_server(connection: &PgConnection) -> Result<(), Error> {
-    match connection.server_version_num() {
-        Some(version) if version < OLDEST_SERVER => Err(Error::setup(format!(
-            "the server is PostgreSQL {}, and this library needs 14 or later: upgrade the server",
-            version / 10_000
-        ))),
-        _ => Ok(()),
+    pub(crate) fn wakeup(&self) -> &Wakeup {
+        &self.0.wakeup
     }
-}
 
-impl EventStore for PgStore {
-    async fn append(&self, append: Append) -> Result<Appended, Error> {
+    async fn append_quietly(&self, append: Append) -> Result<Appended, Error> {
         let append = Prepared::new(append)?;
         let mut lent = self.connections().acquire().await?;
         match append.store(self.sql(), lent.connection()).await {
@@ -169,6 +163,26 @@ impl EventStore for PgStore {
                 Err(refused)
             }
         }
+    }
+}
+
+fn check_server(connection: &PgConnection) -> Result<(), Error> {
+    match connection.server_version_num() {
+        Some(version) if version < OLDEST_SERVER => Err(Error::setup(format!(
+            "the server is PostgreSQL {}, and this library needs 14 or later: upgrade the server",
+            version / 10_000
+        ))),
+        _ => Ok(()),
+    }
+}
+
+impl EventStore for PgStore {
+    async fn append(&self, append: Append) -> Result<Appended, Error> {
+        let appended = self.append_quietly(append).await;
+        if appended.is_ok() {
+            self.wakeup().announce();
+        }
+        appended
     }
 
     async fn fold_stream(

@@ -12,3 +12,4 @@ async fn open() -> Result<(PgStore, Database), OpenError> {
 }
 
 es_core::conformance_tests!(open());
+es_core::read_model_conformance_tests!(open());
