@@ -139,8 +139,10 @@ impl<S: ReadModelStore> Runner<S> {
     pub async fn start(self) -> Result<Running<S>, StartError> {
         let ids = self.check()?;
         let Self { store, planned, .. } = self;
-        for (id, plan) in ids.iter().zip(&planned) {
-            store.register(id, plan.kind).await?;
+        // Only what is needed is held while the store is asked, so that the future can move between threads.
+        let kinds: Vec<ReadModelKind> = planned.iter().map(|plan| plan.kind).collect();
+        for (id, kind) in ids.iter().zip(kinds) {
+            store.register(id, kind).await?;
         }
         let (stop, stopped) = watch::channel(false);
         let owner = Uuid::now_v7();

@@ -1,0 +1,203 @@
+//! A store in memory that counts how often it is asked, and fails on demand.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use es_core::{
+    Append, Appended, BoxError, Claim, Control, DeadLetter, Error, EventStore, Fold, Lease, LogPage, OnFailure,
+    Position, ProjectionId, ProjectionStatus, ReadLog, ReadModelKind, ReadModelStore, ReadStream, Runner, Snapshot,
+    StopReason, StreamId, Visit,
+};
+use es_memory::{MemoryStore, Tables, Transaction};
+use uuid::Uuid;
+
+use super::suite::world::{
+    Note, Notes, PATIENCE, Script, World, assert_exactly_once, giving_up, id, put_texts, status, until,
+};
+
+/// How often each of these was called, and how often it is still to fail.
+#[derive(Default)]
+struct Calls {
+    claims: AtomicU32,
+    renewals: AtomicU32,
+    transactions: AtomicU32,
+    reads: AtomicU32,
+    trouble: AtomicU32,
+    /// Whether the trouble will never pass.
+    is_lasting: std::sync::atomic::AtomicBool,
+}
+
+#[derive(Clone, Default)]
+struct Counting {
+    inner: MemoryStore,
+    calls: Arc<Calls>,
+}
+
+impl Calls {
+    fn count(&self, of: &AtomicU32) -> Result<(), Error> {
+        of.fetch_add(1, Ordering::SeqCst);
+        let less = |left: u32| left.checked_sub(1);
+        match self.trouble.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
+            Ok(_) if self.is_lasting.load(Ordering::SeqCst) => Err(Error::store("the disk is gone")),
+            Ok(_) => Err(Error::unavailable("the connection was lost")),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl EventStore for Counting {
+    async fn append(&self, append: Append) -> Result<Appended, Error> {
+        self.inner.append(append).await
+    }
+    async fn fold_stream(&self, stream: &StreamId, state: Option<u32>, fold: &mut dyn Fold) -> Result<(), Error> {
+        self.inner.fold_stream(stream, state, fold).await
+    }
+    async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.inner.read_stream(read, visit).await
+    }
+    async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
+        self.calls.count(&self.calls.reads)?;
+        self.inner.read_log(read, visit).await
+    }
+    async fn log_end(&self) -> Result<Position, Error> {
+        self.inner.log_end().await
+    }
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), Error> {
+        self.inner.save_snapshot(snapshot).await
+    }
+    fn offer_snapshot(&self, snapshot: Snapshot) {
+        self.inner.offer_snapshot(snapshot);
+    }
+    async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
+        self.inner.delete_snapshots(stream).await
+    }
+}
+
+impl ReadModelStore for Counting {
+    type Target = Tables;
+    type Transaction = Transaction;
+
+    async fn register(&self, id: &ProjectionId, kind: ReadModelKind) -> Result<(), Error> {
+        self.inner.register(id, kind).await
+    }
+    async fn claim(&self, id: &ProjectionId, owner: Uuid, lease: Duration) -> Result<Claim, Error> {
+        self.calls.count(&self.calls.claims)?;
+        self.inner.claim(id, owner, lease).await
+    }
+    async fn renew(&self, held: &Lease, lease: Duration) -> Result<bool, Error> {
+        self.calls.renewals.fetch_add(1, Ordering::SeqCst);
+        self.inner.renew(held, lease).await
+    }
+    async fn release(&self, held: &Lease) -> Result<(), Error> {
+        self.inner.release(held).await
+    }
+    async fn begin(&self) -> Result<Transaction, Error> {
+        self.calls.count(&self.calls.transactions)?;
+        self.inner.begin().await
+    }
+    async fn report_stop(&self, held: &Lease, reason: &str) -> Result<(), Error> {
+        self.inner.report_stop(held, reason).await
+    }
+    async fn control(&self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
+        self.inner.control(id, control).await
+    }
+    async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
+        self.inner.projections().await
+    }
+    async fn dead_letters(&self, id: &ProjectionId) -> Result<Vec<DeadLetter>, Error> {
+        self.inner.dead_letters(id).await
+    }
+    async fn get_documents(&self, id: &ProjectionId, keys: &[String]) -> Result<Vec<Option<String>>, Error> {
+        self.inner.get_documents(id, keys).await
+    }
+    async fn list_documents(
+        &self,
+        id: &ProjectionId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, Error> {
+        self.inner.list_documents(id, after, limit).await
+    }
+    fn appended(&self) -> impl Future<Output = ()> + Send {
+        self.inner.appended()
+    }
+}
+
+impl World for Counting {
+    async fn note(tables: &mut Tables, note: Note) -> Result<(), BoxError> {
+        MemoryStore::note(tables, note).await
+    }
+    async fn forget(tables: &mut Tables) -> Result<(), BoxError> {
+        MemoryStore::forget(tables).await
+    }
+    async fn notes(&self) -> Vec<Note> {
+        self.inner.notes().await
+    }
+}
+
+async fn start(store: &Counting) -> es_core::Running<Counting> {
+    let runner = Runner::new(store.clone()).settings(giving_up(OnFailure::stop()));
+    runner.add(Notes::<Counting>::new(&Script::new())).start().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_idle_projection_asks_seldom() {
+    let store = Counting::default();
+    put_texts(&store, "ada", &["one"]).await;
+    let running = start(&store).await;
+    running.catch_up().await.unwrap();
+    let before = |of: &AtomicU32| of.swap(0, Ordering::SeqCst);
+    let Calls { claims, renewals, transactions, reads, .. } = &*store.calls;
+    // Long enough for the polls to have become rare.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let _ = [claims, renewals, transactions, reads].map(before);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let counted = [claims, renewals, transactions, reads].map(|of| of.load(Ordering::SeqCst));
+    assert_eq!([counted[0], counted[2]], [0, 0], "it claims nothing and writes nothing");
+    assert!((1..=3).contains(&counted[1]), "the lease is renewed about once a second: {counted:?}");
+    assert!((4..=10).contains(&counted[3]), "the log is read about four times a second: {counted:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn trouble_with_the_store_is_waited_out() {
+    let store = Counting::default();
+    let running = start(&store).await;
+    for n in 1..=6 {
+        store.calls.trouble.store(n, Ordering::SeqCst);
+        put_texts(&store, "ada", &["one", "two"]).await;
+        running.catch_up_within(PATIENCE).await.unwrap();
+    }
+    assert_exactly_once(&store.notes().await, 12);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn trouble_with_the_store_that_lasts_is_told_to_everybody() {
+    let store = Counting::default();
+    let running = start(&store).await;
+    until("it works", || async { status(&store, &id("notes")).await.owner.is_some() }).await;
+    store.calls.is_lasting.store(true, Ordering::SeqCst);
+    store.calls.trouble.store(1, Ordering::SeqCst);
+    let (_, reason) = running.stopped().await;
+    assert_eq!(reason, StopReason::Store { error: "the store failed: the disk is gone".into() });
+    let seen = status(&store, &id("notes")).await;
+    assert_eq!(seen.state, es_core::ProjectionState::Stopped { reason: reason.to_string() });
+    assert_eq!(seen.owner, None, "the lease is given back");
+    running.stop().await;
+}
+
+/// The lease of one that is stopped while it waits for trouble to pass is given back too.
+#[tokio::test]
+async fn a_stop_in_trouble_gives_the_lease_back() {
+    let store = Counting::default();
+    let running = start(&store).await;
+    until("it works", || async { status(&store, &id("notes")).await.owner.is_some() }).await;
+    store.calls.trouble.store(u32::MAX, Ordering::SeqCst);
+    until("it is in trouble", || async { matches!(running.progress()[0].1.phase, es_core::Phase::Retrying { .. }) })
+        .await;
+    running.stop().await;
+    assert_eq!(status(&store, &id("notes")).await.owner, None);
+}

@@ -1,0 +1,167 @@
+//! Accounts and orders, and what is told about them.
+
+use std::convert::Infallible;
+
+use es_core::{Aggregate, Command, Context, Document, Event, IntoKeys, NewEvent, Recorded};
+use serde::{Deserialize, Deserializer, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Event, Serialize, Deserialize)]
+#[event(category = "account")]
+pub enum AccountEvent {
+    Noted { text: String },
+    SharedWith { accounts: Vec<String> },
+    Lit { fuse: Fuse },
+    Closed,
+}
+
+pub fn noted(text: impl Into<String>) -> AccountEvent {
+    AccountEvent::Noted { text: text.into() }
+}
+
+/// What tomorrow's code knows: one more type.
+#[derive(Clone, Debug, PartialEq, Event, Serialize, Deserialize)]
+#[event(category = "account")]
+pub enum LaterEvent {
+    Noted { text: String },
+    SharedWith { accounts: Vec<String> },
+    Lit { fuse: Fuse },
+    Closed,
+    Audited { by: String },
+}
+
+/// An event that today's code does not know.
+pub fn audited(by: &str) -> NewEvent {
+    NewEvent::new("account.audited", 1, format!(r#"{{"by":"{by}"}}"#))
+}
+
+/// An event that cannot be read without a panic.
+pub fn lit() -> NewEvent {
+    NewEvent::new("account.lit", 1, r#"{"fuse":true}"#)
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fuse(bool);
+
+impl<'de> Deserialize<'de> for Fuse {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let burns = bool::deserialize(deserializer)?;
+        assert!(!burns, "the fuse burns");
+        Ok(Self(burns))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Event, Serialize, Deserialize)]
+#[event(category = "order")]
+pub enum OrderEvent {
+    Placed { account: String },
+}
+
+#[derive(Debug, Event)]
+#[event(union)]
+pub enum Everything {
+    Account(AccountEvent),
+    Order(OrderEvent),
+}
+
+/// What a projector of the tests needs to know of an event.
+pub trait Told {
+    fn text(&self) -> String;
+}
+
+impl Told for AccountEvent {
+    fn text(&self) -> String {
+        match self {
+            Self::Noted { text } => text.clone(),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+impl Told for LaterEvent {
+    fn text(&self) -> String {
+        match self {
+            Self::Noted { text } => text.clone(),
+            Self::Audited { by } => format!("audited by {by}"),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(id = String, event = AccountEvent, apply = Account::pass_by)]
+pub struct Account;
+
+impl Account {
+    fn pass_by(&mut self, _: AccountEvent) {}
+}
+
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(id = String, event = OrderEvent, apply = Order::pass_by)]
+pub struct Order;
+
+impl Order {
+    fn pass_by(&mut self, _: OrderEvent) {}
+}
+
+/// Writes a note, or none.
+#[derive(Clone, Debug, Command)]
+#[command(aggregate = Account, handle = write, error = Infallible)]
+pub struct Write {
+    pub id: String,
+    pub text: Option<String>,
+}
+
+fn write(_: &Account, command: Write, _: &Context) -> Result<Option<AccountEvent>, Infallible> {
+    Ok(command.text.map(noted))
+}
+
+/// Everything that concerns an account, in order: its own events, those of accounts that share with it, and its orders.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statement<const VERSION: u32> {
+    pub trail: Vec<String>,
+    closed: bool,
+}
+
+impl<const VERSION: u32> Document for Statement<VERSION> {
+    const NAME: &'static str = "statement";
+    const VERSION: u32 = VERSION;
+    type Event = Everything;
+
+    fn key(event: &Recorded<Everything>) -> impl IntoKeys {
+        let own = event.stream.id().to_owned();
+        match &event.event {
+            // One account is named twice, which counts once.
+            Everything::Account(AccountEvent::SharedWith { accounts }) => [&[own.clone(), own], &accounts[..]].concat(),
+            Everything::Account(AccountEvent::Noted { text }) if text == "private" => vec![],
+            Everything::Account(_) => vec![own],
+            Everything::Order(OrderEvent::Placed { account }) => vec![account.clone()],
+        }
+    }
+
+    fn apply(&mut self, event: &Recorded<Everything>) {
+        self.trail.push(format!("{}@{}", event.stream, event.version));
+        self.closed = matches!(event.event, Everything::Account(AccountEvent::Closed));
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.closed
+    }
+}
+
+/// A document whose own code panics.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Fragile;
+
+impl Document for Fragile {
+    const NAME: &'static str = "fragile";
+    type Event = AccountEvent;
+
+    fn key(event: &Recorded<AccountEvent>) -> impl IntoKeys {
+        assert!(event.event != noted("no key"), "there is no key");
+        event.stream.id().to_owned()
+    }
+
+    fn apply(&mut self, event: &Recorded<AccountEvent>) {
+        assert!(event.event != noted("break"), "it is broken");
+    }
+}

@@ -1,0 +1,236 @@
+//! Events that cannot be taken in, under each policy.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use es_core::{
+    Control, DeadLetterStatus, OnFailure, Phase, ProjectionState, Runner, Running, StopReason, StreamId, Version,
+};
+
+use super::domain::{AccountEvent, LaterEvent, audited, lit};
+use super::world::{
+    Notes, PATIENCE, Script, World, account, assert_exactly_once, control, giving_up, id, letters, put_raw, put_texts,
+    status, texts, until,
+};
+
+async fn start<S: World>(store: &S, on_failure: OnFailure, script: &Arc<Script>) -> Running<S> {
+    let runner = Runner::new(store.clone()).settings(giving_up(on_failure));
+    runner.add(Notes::<S, AccountEvent>::new(script)).start().await.unwrap()
+}
+
+fn retry(stream: StreamId, first: u64) -> Control {
+    Control::RetryDeadLetter { stream, first: Version(first) }
+}
+
+pub async fn stop_is_typed_and_begins_again_with_the_same_event<S: World>(store: S) {
+    let script = Script::breaking(&["poison"]);
+    put_texts(&store, "ada", &["one", "poison", "three"]).await;
+    put_texts(&store, "bob", &["four"]).await;
+    for _ in 0..2 {
+        let running = start(&store, OnFailure::stop(), &script).await;
+        let (which, reason) = running.stopped().await;
+        let error = "cannot take in poison".to_owned();
+        let expected = StopReason::Failed { stream: account("ada"), version: Version(2), attempts: 3, error };
+        assert_eq!((which, &reason), (id("notes"), &expected));
+        let seen = status(&store, &id("notes")).await;
+        assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string() });
+        assert_eq!((seen.owner, seen.events), (None, 1), "the lease is given back at once");
+        assert_eq!(texts(&store, "ada").await, ["one"], "nothing behind it was taken in, and nothing of it");
+        running.stop().await;
+    }
+    script.mend("poison");
+    let running = start(&store, OnFailure::stop(), &script).await;
+    running.catch_up().await.unwrap();
+    assert_exactly_once(&store.notes().await, 4);
+    assert_eq!(status(&store, &id("notes")).await.state, ProjectionState::Running);
+    running.stop().await;
+}
+
+pub async fn skip_leaves_out_one_event_with_a_record<S: World>(store: S) {
+    let script = Script::breaking(&["poison"]);
+    put_texts(&store, "ada", &["one", "poison", "three"]).await;
+    put_texts(&store, "bob", &["four", "five"]).await;
+    let running = start(&store, OnFailure::skip(), &script).await;
+    running.catch_up().await.unwrap();
+    assert_eq!(texts(&store, "ada").await, ["one", "three"]);
+    assert_eq!(texts(&store, "bob").await, ["four", "five"]);
+    let letters = letters(&store).await;
+    assert_eq!(letters.len(), 1);
+    let letter = &letters[0];
+    assert_eq!((&letter.stream, letter.first, letter.last), (&account("ada"), Version(2), Version(2)));
+    assert_eq!((letter.attempts, letter.error.as_str()), (3, "cannot take in poison"));
+    assert_eq!(letter.status, DeadLetterStatus::Skipped);
+    let seen = status(&store, &id("notes")).await;
+    assert_eq!((seen.events, seen.parked, seen.lag_events), (4, 0, 0));
+    running.stop().await;
+}
+
+pub async fn park_keeps_the_order_of_the_stream<S: World>(store: S) {
+    let script = Script::breaking(&["poison"]);
+    put_texts(&store, "ada", &["one", "poison", "three"]).await;
+    put_texts(&store, "bob", &["four"]).await;
+    let running = start(&store, OnFailure::park(), &script).await;
+    running.catch_up().await.unwrap();
+    put_texts(&store, "ada", &["five", "six"]).await;
+    put_texts(&store, "bob", &["seven"]).await;
+    running.catch_up().await.unwrap();
+    assert_eq!(texts(&store, "ada").await, ["one"], "the rest of the stream waits");
+    assert_eq!(texts(&store, "bob").await, ["four", "seven"], "others go on");
+    let waiting = letters(&store).await;
+    assert_eq!((waiting[0].first, waiting[0].last), (Version(2), Version(5)), "further events extend it");
+    let seen = status(&store, &id("notes")).await;
+    assert_eq!((seen.parked, seen.events), (1, 3));
+
+    // Still broken, and across a restart.
+    running.stop().await;
+    let running = start(&store, OnFailure::park(), &script).await;
+    control(&store, &id("notes"), retry(account("ada"), 2)).await;
+    until("it was tried again", || async {
+        let letters = letters(&store).await;
+        letters[0].status == DeadLetterStatus::Parked && letters[0].attempts > waiting[0].attempts
+    })
+    .await;
+    assert_eq!(texts(&store, "ada").await, ["one"]);
+
+    script.mend("poison");
+    put_texts(&store, "ada", &["eight"]).await;
+    control(&store, &id("notes"), retry(account("ada"), 2)).await;
+    until("nothing waits", || async { letters(&store).await.is_empty() }).await;
+    put_texts(&store, "ada", &["nine"]).await;
+    running.catch_up().await.unwrap();
+    assert_eq!(texts(&store, "ada").await, ["one", "poison", "three", "five", "six", "eight", "nine"]);
+    assert_each_at_its_place(&store).await;
+    assert_eq!(status(&store, &id("notes")).await.parked, 0);
+    running.stop().await;
+}
+
+/// Also what waited comes with its own place in the log.
+async fn assert_each_at_its_place<S: World>(store: &S) {
+    let mut notes = store.notes().await;
+    notes.sort_by_key(|note| note.position);
+    assert_exactly_once(&notes, notes.len());
+    let seen = status(store, &id("notes")).await;
+    assert_eq!(seen.events, notes.len() as u64);
+}
+
+pub async fn a_parked_stream_may_fail_again<S: World>(store: S) {
+    let script = Script::breaking(&["poison a", "poison b"]);
+    put_texts(&store, "ada", &["one", "poison a", "three"]).await;
+    put_texts(&store, "bob", &["between"]).await;
+    put_texts(&store, "ada", &["poison b", "five"]).await;
+    let running = start(&store, OnFailure::park(), &script).await;
+    running.catch_up().await.unwrap();
+    let first = letters(&store).await.remove(0);
+    script.mend("poison a");
+    control(&store, &id("notes"), retry(account("ada"), 2)).await;
+    until("it waits at the second", || async {
+        letters(&store).await.first().is_some_and(|l| l.first == Version(4) && l.status == DeadLetterStatus::Parked)
+    })
+    .await;
+    let second = letters(&store).await.remove(0);
+    assert_eq!((second.last, second.error.as_str()), (Version(5), "cannot take in poison b"));
+    assert!(second.position > first.position && second.event_id != first.event_id, "it points to the second event");
+    assert_eq!(texts(&store, "ada").await, ["one", "poison a", "three"]);
+    script.mend("poison b");
+    control(&store, &id("notes"), retry(account("ada"), 4)).await;
+    until("nothing waits", || async { letters(&store).await.is_empty() }).await;
+    assert_eq!(texts(&store, "ada").await, ["one", "poison a", "three", "poison b", "five"]);
+    assert_each_at_its_place(&store).await;
+    running.stop().await;
+}
+
+pub async fn discard_leaves_out_one_event_for_good<S: World>(store: S) {
+    let script = Script::breaking(&["poison"]);
+    put_texts(&store, "ada", &["one", "poison", "three", "four"]).await;
+    let running = start(&store, OnFailure::park(), &script).await;
+    running.catch_up().await.unwrap();
+    let (stream, first, reason) = (account("ada"), Version(2), "a test by Bob".to_owned());
+    control(&store, &id("notes"), Control::DiscardDeadLetter { stream, first, reason: reason.clone() }).await;
+    let discarded = DeadLetterStatus::Discarded { reason };
+    until("it is discarded", || async {
+        let letters = letters(&store).await;
+        letters.len() == 1 && letters[0].status == discarded
+    })
+    .await;
+    assert_eq!(texts(&store, "ada").await, ["one", "three", "four"]);
+    let letter = letters(&store).await.remove(0);
+    assert_eq!((letter.first, letter.last), (Version(2), Version(2)));
+    put_texts(&store, "ada", &["five"]).await;
+    running.catch_up().await.unwrap();
+    assert_eq!(texts(&store, "ada").await, ["one", "three", "four", "five"]);
+    running.stop().await;
+}
+
+pub async fn what_cannot_be_read_is_like_any_other_failure<S: World>(store: S) {
+    let script = Script::new();
+    put_texts(&store, "ada", &["one"]).await;
+    put_raw(&store, "ada", audited("eve")).await;
+    put_texts(&store, "ada", &["three"]).await;
+    put_raw(&store, "ada", audited("mallory")).await;
+    put_texts(&store, "bob", &["four"]).await;
+
+    let running = start(&store, OnFailure::stop(), &script).await;
+    let (_, reason) = running.stopped().await;
+    assert!(matches!(&reason, StopReason::Failed { version: Version(2), error, .. } if error.contains("audited")));
+    running.stop().await;
+
+    let running = start(&store, OnFailure::park(), &script).await;
+    running.catch_up().await.unwrap();
+    assert_eq!((texts(&store, "ada").await.len(), texts(&store, "bob").await.len()), (1, 1));
+    let letter = letters(&store).await.remove(0);
+    assert_eq!((letter.first, letter.last), (Version(2), Version(4)), "another that cannot be read waits too");
+    control(&store, &id("notes"), retry(account("ada"), 2)).await;
+    until("it was tried again", || async { letters(&store).await[0].attempts == 2 }).await;
+    running.stop().await;
+
+    control(&store, &id("notes"), retry(account("ada"), 2)).await;
+    let runner = Runner::new(store.clone()).settings(giving_up(OnFailure::park()));
+    let running = runner.add(Notes::<S, LaterEvent>::new(&script)).start().await.unwrap();
+    until("tomorrow's code reads it", || async { letters(&store).await.is_empty() }).await;
+    assert_eq!(texts(&store, "ada").await, ["one", "audited by eve", "three", "audited by mallory"]);
+    assert_each_at_its_place(&store).await;
+    running.stop().await;
+}
+
+pub async fn a_panic_is_like_any_other_failure<S: World>(store: S) {
+    let script = Script::breaking(&["panic at once"]);
+    put_texts(&store, "ada", &["one", "panic at once", "three"]).await;
+    put_raw(&store, "bob", lit()).await;
+    put_texts(&store, "bob", &["five"]).await;
+    let running = start(&store, OnFailure::stop(), &script).await;
+    let (_, reason) = running.stopped().await;
+    assert!(reason.to_string().contains("the projection panicked: panicked over panic at once"), "{reason}");
+    running.stop().await;
+    let running = start(&store, OnFailure::skip(), &script).await;
+    running.catch_up().await.unwrap();
+    assert_eq!(texts(&store, "ada").await, ["one", "three"]);
+    assert_eq!(texts(&store, "bob").await, ["five"]);
+    let errors: Vec<String> = letters(&store).await.into_iter().map(|letter| letter.error).collect();
+    assert!(errors[1].contains("the fuse burns"), "{errors:?}");
+    running.stop().await;
+}
+
+pub async fn trouble_that_passes_is_waited_out<S: World>(store: S) {
+    let script = Script::new();
+    script.trouble.store(6, Ordering::SeqCst);
+    put_texts(&store, "ada", &["one", "two"]).await;
+    let running = start(&store, OnFailure::stop(), &script).await;
+    running.catch_up_within(PATIENCE).await.expect("three tries are the limit, but trouble that passes does not count");
+    assert_exactly_once(&store.notes().await, 2);
+    assert!(letters(&store).await.is_empty());
+    assert!(!matches!(running.progress()[0].1.phase, Phase::Retrying { .. }));
+    running.stop().await;
+}
+
+pub async fn trouble_with_a_parked_stream_is_waited_out<S: World>(store: S) {
+    let script = Script::breaking(&["poison"]);
+    put_texts(&store, "ada", &["poison", "two"]).await;
+    let running = start(&store, OnFailure::park(), &script).await;
+    running.catch_up().await.unwrap();
+    script.mend("poison");
+    script.trouble.store(2, Ordering::SeqCst);
+    control(&store, &id("notes"), retry(account("ada"), 1)).await;
+    until("nothing waits", || async { letters(&store).await.is_empty() }).await;
+    assert_eq!(texts(&store, "ada").await, ["poison", "two"]);
+    running.stop().await;
+}
