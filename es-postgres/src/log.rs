@@ -41,16 +41,20 @@ const FILTERED_WINDOW: u32 = 10_000;
 pub(crate) const WINDOW: &str = "
 SELECT upto, at_end, dense, shift, epoch, prev, snap FROM {schema}.log_window($1, $2)";
 
-/// The events of the ticks behind $1 up to $2. They come tick by tick, so that the sort is of one tick at a time, and so that
-/// the reading can stop after $3 events.
+/// The events of the ticks behind $1 up to $2. Tick by tick, each sorted by itself, so that the reading stops after $3 events:
+/// with a filter there may be many times as many in the window, and sorted all at once they would all be read for each
+/// page. A lateral join can only go through the ticks in their order; the reader checks that it did.
 pub(crate) const PAGE: &str = "
 SELECT s.version, s.event_id, s.type, s.schema_version, s.payload, s.recorded_at,
        s.correlation_id, s.causation_id, s.metadata, s.pk + t.shift, s.category, s.stream_id
-  FROM {schema}.ticks t CROSS JOIN LATERAL {schema}.slice(t.epoch, t.prev, t.snap) s
- WHERE t.upto > $1 AND t.upto <= $2 AND s.pk + t.shift > $1
-   AND (cardinality($4::text[]) = 0 OR s.category = ANY ($4))
-   AND (cardinality($5::text[]) = 0 OR s.type = ANY ($5))
- ORDER BY t.upto, s.pk LIMIT $3";
+  FROM (SELECT * FROM {schema}.ticks WHERE upto > $1 AND upto <= $2 ORDER BY upto OFFSET 0) t
+ CROSS JOIN LATERAL (
+       SELECT * FROM {schema}.slice(t.epoch, t.prev, t.snap) e
+        WHERE e.pk + t.shift > $1
+          AND (cardinality($4::text[]) = 0 OR e.category = ANY ($4))
+          AND (cardinality($5::text[]) = 0 OR e.type = ANY ($5))
+        ORDER BY e.pk OFFSET 0) s
+ LIMIT $3";
 
 /// The same within one tick of very many events, by primary key: most of what lies between its first and its last event is
 /// its own, so that a page costs what it holds.
@@ -129,6 +133,14 @@ pub(crate) struct ReadPage<'a, 'v> {
     last: Position,
 }
 
+/// A plan that nobody has foreseen.
+#[derive(Debug, thiserror::Error)]
+#[error("the database returned the event at position {position} behind the one at {last}")]
+struct OutOfOrder {
+    position: Position,
+    last: Position,
+}
+
 impl<'a, 'v> ReadPage<'a, 'v> {
     pub(crate) fn new(read: ReadLog, window: Window, visit: &'a mut Visit<'v>) -> Self {
         Self { last: read.after, read, window, visit, visited: 0 }
@@ -148,6 +160,9 @@ impl<'a, 'v> ReadPage<'a, 'v> {
 
     fn take(&mut self, row: &PgRow) -> Result<(), Failure> {
         let position = row.position(9)?;
+        if position <= self.last {
+            return Err(es_core::Error::store(OutOfOrder { position, last: self.last }).into());
+        }
         let stream = StreamId::new(row.text(10)?.to_owned(), row.text(11)?).map_err(es_core::Error::from)?;
         self.visited += 1;
         self.last = position;
