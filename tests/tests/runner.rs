@@ -14,7 +14,8 @@ impl World for MemoryStore {
     async fn note(tables: &mut Tables, note: Note) -> Result<(), BoxError> {
         let next: u64 = tables.get("counters", "notes")?.unwrap_or(0) + 1;
         tables.put("counters", "notes", &next)?;
-        Ok(tables.put("notes", &format!("{next:020}"), &note)?)
+        // Two that write at the same time must not hide each other's notes.
+        Ok(tables.put("notes", &format!("{next:020} {}", uuid::Uuid::now_v7()), &note)?)
     }
 
     async fn forget(tables: &mut Tables) -> Result<(), BoxError> {

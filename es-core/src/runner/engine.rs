@@ -233,7 +233,9 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             owned.poll = self.settings.poll;
             return self.take_in_page(owned, page).await;
         }
-        self.reach(owned, page.next, 0);
+        if page.next > before {
+            self.reach(owned, page.next, 0);
+        }
         if owned.written_at.elapsed() > IDLE_CHECKPOINT {
             self.write_down(owned).await?;
         }
@@ -271,6 +273,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         self.publish(|progress| {
             progress.position = position;
             progress.events += events;
+            // At once with the position, so that nobody who has waited for it is told of trouble that is over.
+            progress.phase = Phase::Working;
         });
     }
 

@@ -137,7 +137,6 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         owned.parked.extend(waiting);
         self.reach(owned, to, count);
         owned.is_written();
-        self.publish(|progress| progress.phase = Phase::Working);
         Ok(())
     }
 

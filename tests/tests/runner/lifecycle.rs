@@ -159,7 +159,10 @@ pub async fn what_a_fenced_owner_wrote_is_rolled_back<S: World>(store: S) {
     let (sleeper, heir) = (Script::new(), Script::new());
     sleeper.blocked.store(true, Ordering::SeqCst);
     put_texts(&store, "ada", &["one", "two"]).await;
-    let asleep = start(&store, &sleeper).await;
+    // On threads of its own, because it blocks the one it is on.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    let (theirs, script) = (store.clone(), Arc::clone(&sleeper));
+    let asleep = runtime.spawn(async move { start(&theirs, &script).await }).await.unwrap();
     until("it is inside the event", || async { sleeper.calls() == 1 }).await;
     // It never gives way, so that nothing renews its lease.
     let awake = start(&store, &heir).await;
@@ -172,4 +175,5 @@ pub async fn what_a_fenced_owner_wrote_is_rolled_back<S: World>(store: S) {
     assert_exactly_once(&store.notes().await, 3);
     asleep.stop().await;
     awake.stop().await;
+    runtime.shutdown_background();
 }

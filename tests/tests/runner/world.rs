@@ -86,7 +86,9 @@ impl Script {
         while self.held.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        while self.blocked.load(Ordering::SeqCst) {
+        // Not for ever, because a runtime cannot end while one of its threads is blocked.
+        let until = std::time::Instant::now() + PATIENCE;
+        while self.blocked.load(Ordering::SeqCst) && std::time::Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
