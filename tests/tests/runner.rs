@@ -29,3 +29,9 @@ impl World for MemoryStore {
 }
 
 runner_tests!(async { MemoryStore::new() });
+
+/// Here only, because a blocked thread may be the one that looks after everybody's sockets.
+#[test]
+fn what_a_fenced_owner_wrote_is_rolled_back() {
+    es_core::conformance::run(async { MemoryStore::new() }, suite::lifecycle::what_a_fenced_owner_wrote_is_rolled_back);
+}

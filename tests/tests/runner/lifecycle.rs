@@ -155,6 +155,7 @@ pub async fn one_of_two_runners_works_and_the_other_takes_over<S: World>(store: 
     other.stop().await;
 }
 
+#[allow(dead_code, reason = "it is not for stores with sockets")]
 pub async fn what_a_fenced_owner_wrote_is_rolled_back<S: World>(store: S) {
     let (sleeper, heir) = (Script::new(), Script::new());
     sleeper.blocked.store(true, Ordering::SeqCst);

@@ -52,7 +52,6 @@ macro_rules! runner_tests {
                 a_deadline_cuts_a_straggler_off
                 dropping_the_handle_stops_it
                 one_of_two_runners_works_and_the_other_takes_over
-                what_a_fenced_owner_wrote_is_rolled_back
             }
         }
     };
