@@ -103,8 +103,8 @@ statements! {
 /// drop(transaction);
 ///
 /// let mut transaction = store.begin().await?;
-/// let count = sqlx::query_scalar("SELECT count(*) FROM balances").fetch_one(&mut *transaction.target()).await?;
-/// assert_eq!(0_i64, count);
+/// let count: i64 = sqlx::query_scalar("SELECT count(*) FROM balances").fetch_one(&mut *transaction.target()).await?;
+/// assert_eq!(count, 0);
 /// # Ok(())
 /// # }
 /// ```
