@@ -114,7 +114,7 @@ pub use command::{Command, Context, Handle, HandleWith};
 pub use error::{BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend};
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
-pub use id::{AggregateId, InvalidId};
+pub use id::{AggregateId, AsId, InvalidId};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use read::{LogEvents, StreamEvents};
 pub use recorded::{Append, Appended, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};

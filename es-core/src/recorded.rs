@@ -25,6 +25,24 @@ impl Position {
     pub const START: Self = Self(0);
 }
 
+/// For databases, whose integers are signed.
+impl TryFrom<i64> for Position {
+    type Error = std::num::TryFromIntError;
+
+    fn try_from(number: i64) -> Result<Self, Self::Error> {
+        u64::try_from(number).map(Self)
+    }
+}
+
+/// For databases, whose integers are signed.
+impl TryFrom<Position> for i64 {
+    type Error = std::num::TryFromIntError;
+
+    fn try_from(position: Position) -> Result<Self, Self::Error> {
+        Self::try_from(position.0)
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

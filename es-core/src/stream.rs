@@ -187,6 +187,24 @@ impl Version {
     }
 }
 
+/// For databases, whose integers are signed.
+impl TryFrom<i64> for Version {
+    type Error = std::num::TryFromIntError;
+
+    fn try_from(number: i64) -> Result<Self, Self::Error> {
+        u64::try_from(number).map(Self)
+    }
+}
+
+/// For databases, whose integers are signed.
+impl TryFrom<Version> for i64 {
+    type Error = std::num::TryFromIntError;
+
+    fn try_from(version: Version) -> Result<Self, Self::Error> {
+        Self::try_from(version.0)
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

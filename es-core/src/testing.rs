@@ -101,6 +101,7 @@ struct Stored {
 }
 
 /// Begins with what has happened before: an event, several, or `()` for nothing.
+#[track_caller]
 pub fn given<A: Aggregate>(events: impl IntoEvents<A::Event>) -> Given<A> {
     Given { state: A::default(), version: Version::NONE, now: Timestamp::UNIX_EPOCH, metadata: Metadata::default() }
         .and(events)
@@ -113,8 +114,13 @@ pub fn given_nothing<A: Aggregate>() -> Given<A> {
 
 impl<A: Aggregate> Given<A> {
     /// Adds what has happened after that.
+    #[track_caller]
     pub fn and(self, events: impl IntoEvents<A::Event>) -> Self {
-        into_stored(events).iter().fold(self, Self::and_one)
+        let mut given = self;
+        for event in into_stored(events) {
+            given = given.and_one(&event);
+        }
+        given
     }
 
     /// Adds an event as an older release stored it: the name it had, the version of its shape, its content.
@@ -167,6 +173,7 @@ impl<A: Aggregate> Given<A> {
         Context::for_test().at(self.now).at_version(self.version).with_metadata(self.metadata.clone())
     }
 
+    #[track_caller]
     fn and_one(self, event: &Stored) -> Self {
         self.and_encoded(event.event_type, event.schema_version, &event.payload)
     }
