@@ -150,6 +150,8 @@ impl Connections {
     /// A new connection, for whoever has reason to distrust those that lie idle.
     pub(crate) async fn acquire_fresh(&self) -> Result<Lent<'_>, Error> {
         let permit = self.permit().await?;
+        // It takes the place of an idle one, so that no more are open than are allowed.
+        drop(self.take_idle());
         Ok(Lent { open: self.open().await?, fresh: true, owner: self, _permit: permit })
     }
 

@@ -157,6 +157,11 @@ pub(crate) fn is_not_migrated(error: &sqlx::Error) -> bool {
     matches!(code(error).as_deref(), Some("42P01" | "3F000" | "42883" | "42703"))
 }
 
+/// Whether the role lacks a right.
+pub(crate) fn is_forbidden(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some("42501")
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test has nobody to hand an error to")]
 mod tests {
