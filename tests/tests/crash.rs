@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use es_core::{Append, Appended, Error, EventStore, ExpectedVersion, NewEvent, Position, RawEvent, ReadLog, StreamId};
 use es_postgres::PgStore;
 use es_test_support::{Database, Server};
-use sqlx::{Connection, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -60,7 +60,8 @@ async fn writer_processes_that_are_killed_lose_nothing_they_had_acknowledged() {
     }
     lanes.join_all().await;
     until_nobody_writes(&database).await;
-    judge_all(&database, &acknowledged, reader, seed).await;
+    let lost = judge_all(&database, &acknowledged, reader, seed).await;
+    assert!(lost.is_empty(), "seed {seed}: {} acknowledged and lost, such as {:?}", lost.len(), lost[0]);
 }
 
 /// Starts a process, lets it acknowledge something, and kills it at some moment after that.
@@ -136,10 +137,25 @@ async fn append_in_transaction(store: &PgStore, connection: &mut PgConnection, a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_loses_nothing_it_had_acknowledged() {
-    const KILLS: u64 = 5;
     let seed = seed();
+    let lost = lost_by_a_server_that_is_killed(seed, "ALTER DATABASE {} SET synchronous_commit = on").await;
+    assert!(lost.is_empty(), "seed {seed}: {} acknowledged and lost, such as {:?}", lost.len(), lost[0]);
+}
+
+/// That is what this setting is for, so a test that does not notice is none. And even then nothing that a reader has seen may
+/// be lost with it: a place in the log is durable before anybody learns of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_acknowledges_too_early_loses_something_but_nothing_that_was_read() {
+    let lost = lost_by_a_server_that_is_killed(seed(), "ALTER DATABASE {} SET synchronous_commit = off").await;
+    assert!(!lost.is_empty(), "too tame: nothing was lost with asynchronous commits");
+}
+
+async fn lost_by_a_server_that_is_killed(seed: u64, setting: &str) -> Vec<Stored> {
+    const KILLS: u64 = 5;
     let server = Server::durable().await;
     let database = migrated(Database::create_on(&server).await).await;
+    let setting = AssertSqlSafe(setting.replace("{}", database.name()));
+    PgConnection::connect(database.url()).await.unwrap().execute(setting).await.unwrap();
     let acknowledged = Acknowledged::default();
     let reader = Reader::start(database.url()).await;
     let store = PgStore::connect(database.url()).await.unwrap();
@@ -160,7 +176,7 @@ async fn a_server_that_is_killed_loses_nothing_it_had_acknowledged() {
     until_acknowledged(&acknowledged, 40).await;
     stop.store(true, SeqCst);
     timeout(PATIENCE, writers.join_all()).await.expect("writers end");
-    judge_all(&database, &acknowledged, reader, seed).await;
+    judge_all(&database, &acknowledged, reader, seed).await
 }
 
 /// Waits for so many acknowledgements more.
@@ -274,13 +290,13 @@ async fn until_nobody_writes(database: &Database) {
     timeout(PATIENCE, rest).await.expect("the server notices that its clients are gone");
 }
 
-async fn judge_all(database: &Database, acknowledged: &Acknowledged, reader: Reader, seed: u64) {
+/// Judges everything but this: what was acknowledged and is not there, which is handed out.
+async fn judge_all(database: &Database, acknowledged: &Acknowledged, reader: Reader, seed: u64) -> Vec<Stored> {
     let committed = committed(database).await;
     let acknowledged = acknowledged.lock().unwrap().clone();
     let there: HashSet<&Stored> = committed.iter().collect();
-    let lost: Vec<_> = acknowledged.iter().filter(|stored| !there.contains(stored)).collect();
+    let lost = acknowledged.iter().filter(|stored| !there.contains(stored)).cloned().collect();
     println!("{} acknowledged, {} stored", acknowledged.len(), committed.len());
-    assert!(lost.is_empty(), "seed {seed}: {} acknowledged and lost, such as {:?}", lost.len(), lost[0]);
 
     let ids: HashSet<Uuid> = committed.iter().map(|stored| stored.id).collect();
     assert_eq!(ids.len(), committed.len(), "seed {seed}: nothing is stored twice");
@@ -292,6 +308,7 @@ async fn judge_all(database: &Database, acknowledged: &Acknowledged, reader: Rea
     assert!(violations.is_empty(), "seed {seed}: {} violations, such as {:?}", violations.len(), violations[0]);
     let again = Reader::start(database.url()).await.finish().await;
     assert!(seen == again, "seed {seed}: the log is the same when it is read again");
+    lost
 }
 
 async fn committed(database: &Database) -> Vec<Stored> {
