@@ -231,7 +231,7 @@ impl Lent<'_> {
     }
 
     /// Gives the connection back unless it is lost, or an answer was abandoned in its middle.
-    fn release_after<T>(self, answer: Result<T, Failure>) -> Result<T, Error> {
+    pub(crate) fn release_after<T>(self, answer: Result<T, Failure>) -> Result<T, Error> {
         let owner = self.owner;
         match &answer {
             Ok(_) => self.release(),
