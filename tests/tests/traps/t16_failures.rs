@@ -256,6 +256,87 @@ async fn a_statement_that_outlives_its_connection_is_stored_once() {
     }
 }
 
+/// A process of the server that the system has put to sleep wakes up after everybody has given it up. What was answered with
+/// a conflict must not be stored then, when the stream has come to fit.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_conflict_is_final_though_the_first_try_sleeps_on() {
+    let server = Server::private().await;
+    let database = Database::create_on(&server).await;
+    let direct = PgStore::connect(database.url()).await.unwrap();
+    direct.migrate().await.unwrap();
+    let proxy = Proxy::start(database.url()).await;
+    let named = PgStore::options().application_name("sleeper");
+    let store = named.connect(&proxy.url(database.url())).await.unwrap();
+    direct.append(append("stream", NoStream, 2)).await.unwrap();
+    let early = append("stream", Exact(Version(3)), 1);
+    store.append(early.clone()).await.unwrap_err();
+
+    let sleeper = the_process_of(&database, "sleeper").await;
+    let asleep = Asleep::put(sleeper);
+    let task = tokio::spawn({
+        let (store, early) = (store.clone(), early.clone());
+        async move { store.append(early).await }
+    });
+    // Nobody can be asked whether the statement has come to the sleeper. Should it not have, nothing is proven, and nothing fails.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    proxy.cut_now();
+    let result = timeout(PATIENCE, task).await.expect("it ends").unwrap();
+    direct.append(append("stream", Exact(Version(2)), 1)).await.unwrap();
+    drop(asleep);
+    until_gone(&database, sleeper).await;
+
+    let stored = ids(&direct, "stream").await.len();
+    match result {
+        Err(Error::UnknownOutcome { .. }) => assert!((3..=4).contains(&stored)),
+        Err(Error::Conflict(_)) => assert_eq!(stored, 3, "it was answered with a conflict, and stored later"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A stopped process, until it is dropped.
+#[cfg(unix)]
+struct Asleep(i32);
+
+#[cfg(unix)]
+impl Asleep {
+    fn put(pid: i32) -> Self {
+        signal("-STOP", pid);
+        Self(pid)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        signal("-CONT", self.0);
+    }
+}
+
+#[cfg(unix)]
+fn signal(signal: &str, pid: i32) {
+    let sent = std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
+    assert!(sent.success(), "kill {signal} {pid}");
+}
+
+#[cfg(unix)]
+async fn until_gone(database: &Database, pid: i32) {
+    const NAMED: &str = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
+    let mut connection = connect(database).await;
+    let gone = async {
+        while sqlx::query_scalar::<_, i64>(NAMED).bind(pid).fetch_one(&mut connection).await.unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("a process whose client is gone ends");
+}
+
+#[cfg(unix)]
+async fn the_process_of(database: &Database, name: &str) -> i32 {
+    const NAMED: &str = "SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database()";
+    sqlx::query_scalar(NAMED).bind(name).fetch_one(&mut connect(database).await).await.unwrap()
+}
+
 async fn the_waiting(database: &Database) -> Vec<i32> {
     const WAITING: &str = "
         SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()";
