@@ -87,7 +87,8 @@ pub enum Error {
         source: BoxError,
     },
     /// The connection broke while an append to `stream` was under way, and the store could not be asked what became of
-    /// it. It may have been stored. Repeat it with the same event ids, or look at the stream first.
+    /// it. It may have been stored. An append that expects an exact version is safe to repeat; before any other, look for
+    /// its event ids in the stream.
     #[error("it is not known whether the append to stream `{stream}` was stored")]
     UnknownOutcome {
         /// The stream of the append.

@@ -70,7 +70,7 @@ pub const MAX_EVENT_TYPE_BYTES: usize = 200;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewEvent {
-    /// Names the event in the whole world. A repeat with the same id is recognised as a repeat.
+    /// Names the event in the whole world.
     pub id: EventId,
     /// The name of its type.
     pub event_type: Cow<'static, str>,

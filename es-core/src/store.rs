@@ -36,11 +36,11 @@ pub type Visit<'a> = dyn FnMut(RawEvent<'_>) -> Result<(), Error> + Send + 'a;
 /// [`Error::InvalidAppend`].
 ///
 /// **Log.** Every event gets a place in one global log, some time after its append. A reader that has passed a place never
-/// later finds a new event at or before it, whoever commits late. Places within a stream are in version order. Places never
-/// change; they may have gaps. An open transaction, ours or not, delays at most its own events.
+/// later finds a new event at or before it, whoever commits late. Places within a stream are in version order, and an event
+/// whose writer had seen another one comes behind that one. Places never change; they may have gaps. An open transaction, ours or not, delays at most its own events.
 ///
 /// **Snapshots.** A snapshot is handed out only to who asks for its state version, and only if the stream has reached its
-/// version. It replaces another only if [`Snapshot::supersedes`] says so. Losing one changes no result.
+/// version; a store need not keep one that is ahead of its stream. It replaces another only if [`Snapshot::supersedes`] says so. Losing one changes no result.
 ///
 /// **Futures** may be dropped at any time. An append whose future was dropped may or may not have been stored.
 ///

@@ -80,8 +80,7 @@ pub(crate) fn connect(target: &str, error: sqlx::Error) -> Error {
         (None, sqlx::Error::Configuration(_)) => setup(format!("the options for {target} are not valid"), error),
         (None, sqlx::Error::Tls(_)) => setup(
             format!(
-                "no encrypted connection to {target}: turn on the feature `tls-rustls` or `tls-native` of es-postgres, \
-                 and check the certificates"
+                "no encrypted connection to {target}: turn on the feature `tls-rustls` of es-postgres, and check the certificates"
             ),
             error,
         ),

@@ -38,7 +38,7 @@
 //!
 //! # Features
 //!
-//! Connections are not encrypted unless one of the features `tls-rustls` and `tls-native` is on, and the URL asks for it
+//! Connections are not encrypted unless the feature `tls-rustls` is on, and the URL asks for it
 //! (`?sslmode=verify-full`).
 //!
 //! # What happens in the database
