@@ -82,7 +82,7 @@ impl<'a> Doubt<'a> {
 
     async fn settle(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Option<Outcome>, Failure> {
         if self.append.goes_anywhere() {
-            if false && !self.backends_are_gone(connection).await? {
+            if !self.backends_are_gone(connection).await? {
                 return Ok(None);
             }
             if let Some(appended) = self.append.find(sql, connection).await? {
