@@ -50,6 +50,17 @@ impl fmt::Display for Position {
 }
 
 /// The longest name of an event type, in bytes.
+///
+/// # Example: a longer one is refused
+///
+/// ```
+/// use es_core::{Append, ExpectedVersion, InvalidAppend, MAX_EVENT_TYPE_BYTES, NewEvent, StreamId};
+///
+/// let long = NewEvent::new("x".repeat(MAX_EVENT_TYPE_BYTES + 1), 1, "{}");
+/// let append = Append::new(StreamId::new("order", "7")?, ExpectedVersion::Any, vec![long]);
+/// assert!(matches!(append.check(), Err(InvalidAppend::EventTypeName(_))));
+/// # Ok::<(), es_core::InvalidStreamId>(())
+/// ```
 pub const MAX_EVENT_TYPE_BYTES: usize = 200;
 
 /// An event that is to be stored.
@@ -216,6 +227,26 @@ impl Appended {
 }
 
 /// A stored event as a store hands it to a reader, not yet decoded.
+///
+/// # Example: look at events whose types nobody declared
+///
+/// ```
+/// use es_core::{Append, EventStore, ExpectedVersion, NewEvent, ReadStream, StreamId};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let store = es_memory::MemoryStore::new();
+/// # let stream = StreamId::new("order", "7")?;
+/// # let placed = NewEvent::new("order.placed", 1, r#"{"lines":2}"#);
+/// # store.append(Append::new(stream.clone(), ExpectedVersion::NoStream, vec![placed])).await?;
+/// store.read_stream(ReadStream::forwards(stream), &mut |raw| {
+///     println!("{} {} {}", raw.version, raw.event_type, raw.payload);
+/// #   assert_eq!((raw.version.0, raw.event_type, raw.payload), (1, "order.placed", r#"{"lines":2}"#));
+///     Ok(())
+/// }).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RawEvent<'a> {
     /// Names the event in the whole world.
@@ -261,6 +292,34 @@ impl RawEvent<'_> {
 }
 
 /// A stored event with everything that is known about it.
+///
+/// # Example: what a read gives
+///
+/// ```
+/// # use es_core::{Aggregate, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+/// # #[event(category = "door")]
+/// # enum DoorEvent { Opened }
+/// # #[derive(Default)]
+/// # struct Door;
+/// # impl Aggregate for Door {
+/// #     type Id = u32;
+/// #     type Event = DoorEvent;
+/// #     fn apply(&mut self, _: DoorEvent) {}
+/// # }
+/// use es_core::{EventStoreExt, ExpectedVersion};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = es_memory::MemoryStore::new();
+/// store.append_events::<Door>(&7, ExpectedVersion::NoStream, DoorEvent::Opened).await?;
+///
+/// let recorded = store.events::<Door>(&7)?.next().await?.ok_or("no event")?;
+/// assert_eq!(recorded.event, DoorEvent::Opened);
+/// assert_eq!((recorded.stream.id(), recorded.version.0), ("7", 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Recorded<E> {

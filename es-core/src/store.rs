@@ -19,6 +19,23 @@ pub use ext::EventStoreExt;
 ///
 /// The event is borrowed from the store's own buffer, so that nothing is copied on the way to the typed event. A store
 /// holds no lock while it calls.
+///
+/// # Example: count, and stop at the first event of a type
+///
+/// ```
+/// use es_core::{Error, RawEvent, Visit};
+///
+/// let mut count = 0;
+/// let mut counting = |event: RawEvent<'_>| match event.event_type {
+///     "account.closed" => Err(Error::store("closed")),
+///     _ => {
+///         count += 1;
+///         Ok(())
+///     }
+/// };
+/// let visit: &mut Visit<'_> = &mut counting;
+/// # let _ = visit;
+/// ```
 pub type Visit<'a> = dyn FnMut(RawEvent<'_>) -> Result<(), Error> + Send + 'a;
 
 /// Keeps events: streams, one log of them all, and snapshots as a cache beside them.
@@ -157,6 +174,15 @@ pub trait Fold: Send {
 }
 
 /// Which way a stream is read.
+///
+/// # Example: what a read says of it
+///
+/// ```
+/// use es_core::{Direction, ReadStream, StreamId};
+///
+/// assert_eq!(ReadStream::backwards(StreamId::new("account", "7")?).direction, Direction::Backwards);
+/// # Ok::<(), es_core::InvalidStreamId>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From old to new.
