@@ -467,6 +467,55 @@ async fn a_server_that_crashes_and_comes_back_costs_nothing_that_was_acknowledge
     assert_eq!(outcome.version, Version(there.len() as u64 + 1));
 }
 
+/// In order, as for an upgrade: the server says 57P01 to all of its clients, the busy and the idle.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_that_is_shut_down_and_started_again_doubles_nothing() {
+    let server = Server::private().await;
+    let database = Database::create_on(&server).await;
+    let store = PgStore::connect(database.url()).await.unwrap();
+    store.migrate().await.unwrap();
+    store.append(append("idle", Any, 1)).await.unwrap();
+    for expected in [Any, NoStream] {
+        let mut holder = begun(&database).await;
+        let id = format!("held {expected}");
+        store.in_transaction(&mut holder).append(append(&id, Any, 1)).await.unwrap();
+        let busy = append(&id, expected, 2);
+        let task = tokio::spawn({
+            let (store, busy) = (store.clone(), busy.clone());
+            async move { store.append(busy).await }
+        });
+        until_waiting(&database, 1).await;
+        shut_down(&database).await;
+        server.restart().await;
+
+        let result = timeout(PATIENCE, task).await.expect("it ends").unwrap();
+        let stored = ids(&store, &id).await;
+        match result {
+            Ok(appended) => assert_eq!((appended.version, stored), (Version(2), ids_of(&busy))),
+            Err(Error::UnknownOutcome { .. }) => assert!(stored.is_empty() || stored == ids_of(&busy)),
+            Err(error) => panic!("{error:?}"),
+        }
+        assert_eq!(store.load::<Tally>(&"idle".to_owned()).await.unwrap().version, Version(1));
+    }
+}
+
+/// As `pg_ctl stop -m fast` does it. Returns when the server is gone.
+#[cfg(unix)]
+async fn shut_down(database: &Database) {
+    let mut connection = connect(database).await;
+    let data: String = sqlx::query_scalar("SHOW data_directory").fetch_one(&mut connection).await.unwrap();
+    let pid_file = std::path::Path::new(&data).join("postmaster.pid");
+    let pid = std::fs::read_to_string(&pid_file).unwrap().lines().next().unwrap().parse().unwrap();
+    signal("-INT", pid);
+    let gone = async {
+        while pid_file.exists() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("the server shuts down");
+}
+
 /// What is not passing must not be called so, or a retry goes on for ever.
 #[tokio::test]
 async fn lasting_failures_are_not_transient() {
