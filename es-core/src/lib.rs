@@ -117,7 +117,7 @@ pub use execute::{Decide, Execute, Outcome, Pure, With};
 pub use id::{AggregateId, AsId, InvalidId};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use read::{LogEvents, StreamEvents};
-pub use recorded::{Append, Appended, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};
+pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};
 pub use retry::Retry;
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use store::{

@@ -76,7 +76,7 @@ pub const MAX_EVENT_TYPE_BYTES: usize = 200;
 ///
 /// let new = NewEvent::encode(&AccountEvent::Deposited { amount: 5 }, &Metadata::default())?;
 /// assert_eq!(new.event_type, "account.deposited");
-/// assert_eq!(new.payload, r#"{"amount":5}"#);
+/// assert_eq!(&*new.payload, r#"{"amount":5}"#);
 /// # Ok::<(), es_core::EncodeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -88,14 +88,64 @@ pub struct NewEvent {
     /// The version of its shape.
     pub schema_version: u32,
     /// Its content, as JSON text.
-    pub payload: String,
+    pub payload: JsonText,
     /// What surrounds it.
     pub metadata: Metadata,
 }
 
+/// A text that is meant to be JSON, and remembers if it is known to be. A store looks at all others before it keeps them.
+///
+/// # Example: texts become it
+///
+/// ```
+/// use es_core::JsonText;
+///
+/// let text = JsonText::from(r#"{"amount":5}"#);
+/// assert!(text.contains("amount"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct JsonText {
+    text: String,
+    is_json: bool,
+}
+
+impl JsonText {
+    /// What serde has just written.
+    fn encoded(text: String) -> Self {
+        Self { text, is_json: true }
+    }
+
+    fn check(&self) -> Result<(), serde_json::Error> {
+        if self.is_json {
+            return Ok(());
+        }
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.text).map(drop)
+    }
+}
+
+impl<T: Into<String>> From<T> for JsonText {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), is_json: false }
+    }
+}
+
+impl std::ops::Deref for JsonText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for JsonText {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
 impl NewEvent {
     /// Puts raw parts together under a fresh id, for tools that move events between stores.
-    pub fn new(event_type: impl Into<Cow<'static, str>>, schema_version: u32, payload: impl Into<String>) -> Self {
+    pub fn new(event_type: impl Into<Cow<'static, str>>, schema_version: u32, payload: impl Into<JsonText>) -> Self {
         Self {
             id: EventId::new(),
             event_type: event_type.into(),
@@ -124,7 +174,7 @@ impl NewEvent {
             id: EventId::new(),
             event_type: Cow::Borrowed(event_type.name()),
             schema_version: event_type.schema_version(),
-            payload,
+            payload: JsonText::encoded(payload),
             metadata: metadata.clone(),
         };
         Ok((new, reread))
@@ -138,9 +188,7 @@ impl NewEvent {
         if self.schema_version == 0 || i32::try_from(self.schema_version).is_err() {
             return Err(InvalidAppend::SchemaVersion(self.schema_version));
         }
-        serde_json::from_str::<serde::de::IgnoredAny>(&self.payload)
-            .map(drop)
-            .map_err(|error| InvalidAppend::Payload { index, message: error.to_string() })
+        self.payload.check().map_err(|error| InvalidAppend::Payload { index, message: error.to_string() })
     }
 }
 

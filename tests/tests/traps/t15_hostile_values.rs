@@ -87,7 +87,7 @@ async fn ids_have_a_longest_length<S: EventStore>(store: &S) {
 async fn what_is_no_json_is_refused<S: EventStore>(store: &S) {
     for payload in ["", "{", "{\"text\":\"raw \0\"}", "{\"text\":\"line\nbreak\"}", "NaN", "{}{}"] {
         let mut three = append("no json", Any, 3);
-        three.events[2].payload = payload.to_owned();
+        three.events[2].payload = payload.into();
         let refused = store.append(three).await.unwrap_err();
         assert!(matches!(refused, Error::InvalidAppend(InvalidAppend::Payload { index: 2, .. })), "{refused:?}");
     }
