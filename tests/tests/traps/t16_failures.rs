@@ -505,11 +505,13 @@ async fn a_server_that_is_shut_down_and_started_again_doubles_nothing() {
 async fn shut_down(database: &Database) {
     let mut connection = connect(database).await;
     let data: String = sqlx::query_scalar("SHOW data_directory").fetch_one(&mut connection).await.unwrap();
-    let pid_file = std::path::Path::new(&data).join("postmaster.pid");
-    let pid = std::fs::read_to_string(&pid_file).unwrap().lines().next().unwrap().parse().unwrap();
-    signal("-INT", pid);
+    let data = std::path::Path::new(&data);
+    let pid_file = std::fs::read_to_string(data.join("postmaster.pid")).unwrap();
+    signal("-INT", pid_file.lines().next().unwrap().parse().unwrap());
+    // Whoever runs the server notes its end beside the data. Before that it cannot be started again.
+    let noted = data.parent().unwrap().join("exited");
     let gone = async {
-        while pid_file.exists() {
+        while !noted.exists() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
