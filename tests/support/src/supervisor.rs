@@ -41,6 +41,12 @@ impl Supervisor {
         self.poll("start", || if self.has_exited() { Some(Err(())) } else { self.is_ready().then_some(Ok(())) })
     }
 
+    /// Starts the server again, once its last run is over: however it ended, the supervisor may not have noted it yet.
+    pub(crate) fn restart(&self) -> Result<()> {
+        self.poll("end before it was to be started again", || self.has_exited().then_some(Ok(())))?;
+        self.start()
+    }
+
     /// Kills all of the server's processes at once and waits until they are gone.
     pub(crate) fn kill(&self) -> Result<()> {
         self.order("kill");
