@@ -44,7 +44,14 @@ impl Supervisor {
     /// Starts the server again, once its last run is over: however it ended, the supervisor may not have noted it yet.
     pub(crate) fn restart(&self) -> Result<()> {
         self.poll("end before it was to be started again", || self.has_exited().then_some(Ok(())))?;
-        self.start()
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.start() {
+                // After a hard kill the last of its processes may still be dying, and the new server refuses to join them.
+                Err(reason) if is_still_dying(&reason) && Instant::now() < deadline => thread::sleep(POLL),
+                started => return started,
+            }
+        }
     }
 
     /// Kills all of the server's processes at once and waits until they are gone.
@@ -92,4 +99,9 @@ impl Drop for Supervisor {
         drop(shell.stdin.take());
         let _ = shell.wait();
     }
+}
+/// Whether the server's last word is that processes of its last run are still there.
+fn is_still_dying(reason: &str) -> bool {
+    let last_fatal = reason.lines().rev().find(|line| line.contains("FATAL:"));
+    last_fatal.is_some_and(|line| line.contains("pre-existing shared memory block"))
 }
