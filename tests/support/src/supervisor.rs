@@ -100,6 +100,7 @@ impl Drop for Supervisor {
         let _ = shell.wait();
     }
 }
+
 /// Whether the server's last word is that processes of its last run are still there.
 fn is_still_dying(reason: &str) -> bool {
     let last_fatal = reason.lines().rev().find(|line| line.contains("FATAL:"));
