@@ -10,7 +10,7 @@ pub(crate) struct Ours<S>(pub(crate) S);
 
 impl<S: EventStore> Ledger for Ours<S> {
     async fn append(&mut self, id: &str, events: Vec<AccountEvent>) -> Result<u64> {
-        let appended = self.0.append_events::<Account>(&id.to_owned(), ExpectedVersion::NoStream, events).await?;
+        let appended = self.0.append_events::<Account>(id, ExpectedVersion::NoStream, events).await?;
         Ok(appended.version.0)
     }
 
@@ -20,7 +20,7 @@ impl<S: EventStore> Ledger for Ours<S> {
     }
 
     async fn load(&mut self, id: &str) -> Result<Standing> {
-        let loaded = self.0.load::<Account>(&id.to_owned()).await?;
+        let loaded = self.0.load::<Account>(id).await?;
         Ok(Standing::new(loaded.version.0, &loaded.state.0))
     }
 }
@@ -34,7 +34,7 @@ pub(crate) struct OursSnapshotted<S>(pub(crate) S);
 
 impl<S: EventStore> Ledger for OursSnapshotted<S> {
     async fn append(&mut self, id: &str, events: Vec<AccountEvent>) -> Result<u64> {
-        let appended = self.0.append_events::<Snapshotted>(&id.to_owned(), ExpectedVersion::NoStream, events).await?;
+        let appended = self.0.append_events::<Snapshotted>(id, ExpectedVersion::NoStream, events).await?;
         Ok(appended.version.0)
     }
 
@@ -52,7 +52,7 @@ impl<S: EventStore> Ledger for OursSnapshotted<S> {
     }
 
     async fn load(&mut self, id: &str) -> Result<Standing> {
-        let loaded = self.0.load::<Snapshotted>(&id.to_owned()).await?;
+        let loaded = self.0.load::<Snapshotted>(id).await?;
         Ok(Standing::new(loaded.version.0, &loaded.state.0))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::event::AggregateEvent;
-use crate::id::AggregateId;
+use crate::id::{AggregateId, AsId};
 use crate::snapshot::Snapshots;
 use crate::stream::{StreamId, Version};
 
@@ -135,8 +135,8 @@ pub trait Dispatch<A: ?Sized> {
 }
 
 /// The name of the stream that holds the aggregate's events.
-pub(crate) fn stream_of<A: Aggregate>(id: &A::Id) -> Result<StreamId, Error> {
-    Ok(StreamId::new(A::Event::CATEGORY, id.to_text())?)
+pub(crate) fn stream_of<A: Aggregate>(id: impl AsId<A::Id>) -> Result<StreamId, Error> {
+    Ok(StreamId::new(A::Event::CATEGORY, id.as_text())?)
 }
 
 /// An aggregate as it stands in the store.
@@ -161,11 +161,10 @@ pub(crate) fn stream_of<A: Aggregate>(id: &A::Id) -> Result<StreamId, Error> {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), es_core::Error> {
 /// let store = MemoryStore::new();
-/// let ada = "ada".to_owned();
-/// assert!(!store.load::<Account>(&ada).await?.exists());
+/// assert!(!store.load::<Account>("ada").await?.exists());
 ///
-/// store.append_events::<Account>(&ada, ExpectedVersion::NoStream, AccountEvent::Deposited { amount: 5 }).await?;
-/// let account = store.load::<Account>(&ada).await?;
+/// store.append_events::<Account>("ada", ExpectedVersion::NoStream, AccountEvent::Deposited { amount: 5 }).await?;
+/// let account = store.load::<Account>("ada").await?;
 /// assert_eq!(account.version.0, 1);
 /// assert_eq!(account.balance, 5); // the state's fields are at hand
 /// # Ok(())

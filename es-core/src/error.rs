@@ -7,6 +7,13 @@ use crate::id::InvalidId;
 use crate::stream::{ExpectedVersion, InvalidStreamId, StreamId, Version};
 
 /// Any error as a source, where the kind depends on the store.
+///
+/// # Example: a text is an error, too
+///
+/// ```
+/// let source: es_core::BoxError = "connection refused".into();
+/// assert_eq!(source.to_string(), "connection refused");
+/// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Somebody else wrote to the stream first, or the expectation was wrong from the start.
@@ -87,7 +94,8 @@ pub enum Error {
         source: BoxError,
     },
     /// The connection broke while an append to `stream` was under way, and the store could not be asked what became of
-    /// it. It may have been stored. Repeat it with the same event ids, or look at the stream first.
+    /// it. It may have been stored. An append that expects an exact version is safe to repeat; before any other, look for
+    /// its event ids in the stream.
     #[error("it is not known whether the append to stream `{stream}` was stored")]
     UnknownOutcome {
         /// The stream of the append.
@@ -245,6 +253,22 @@ pub struct DecodeError {
 }
 
 /// Why a stored event cannot be read.
+///
+/// # Example: tell a newer release's events from broken ones
+///
+/// ```
+/// use es_core::{DecodeErrorKind, EncodedEvent, Event};
+///
+/// #[derive(Event, serde::Serialize, serde::Deserialize, Debug)]
+/// #[event(category = "order")]
+/// enum OrderEvent { Placed { lines: u32 } }
+///
+/// let read = |version, payload| OrderEvent::decode(EncodedEvent::new("order", "order.placed", version, payload));
+/// let newer = read(2, "{}").unwrap_err();
+/// assert!(matches!(newer.kind(), DecodeErrorKind::UnknownSchemaVersion { current: 1 }));
+/// let broken = read(1, r#"{"lines":"many"}"#).unwrap_err();
+/// assert!(matches!(broken.kind(), DecodeErrorKind::Payload(_)));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {

@@ -52,6 +52,47 @@ pub trait AggregateId: Clone + fmt::Debug + Send + Sync + 'static {
     fn from_text(text: &str) -> Result<Self, InvalidId>;
 }
 
+/// An id as a caller has it at hand: a reference to the id, or a `&str` where the id is a `String`.
+///
+/// # Example: no `to_owned` for the sake of a look
+///
+/// ```
+/// use es_core::AsId;
+///
+/// fn text<I: es_core::AggregateId>(id: impl AsId<I>) -> String {
+///     id.as_text().into_owned()
+/// }
+/// assert_eq!(text::<String>("ada"), "ada");
+/// assert_eq!(text::<String>("ada"), "ada");
+/// assert_eq!(text::<u64>(&7), "7");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reference to an id of type `{I}`",
+    label = "expected `&{I}`"
+)]
+pub trait AsId<I: AggregateId> {
+    /// The text that names the stream.
+    fn as_text(&self) -> Cow<'_, str>;
+}
+
+impl<I: AggregateId> AsId<I> for &I {
+    fn as_text(&self) -> Cow<'_, str> {
+        self.to_text()
+    }
+}
+
+impl AsId<String> for &str {
+    fn as_text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl AsId<Arc<str>> for &str {
+    fn as_text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
 /// A text that is not the id it should be.
 ///
 /// # Example: read a number from a text

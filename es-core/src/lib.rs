@@ -120,7 +120,7 @@ pub use document::{Document, Documents, IntoKeys, MAX_KEY_BYTES, ReadModels};
 pub use error::{BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend};
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
-pub use id::{AggregateId, InvalidId};
+pub use id::{AggregateId, AsId, InvalidId};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use projection::{Batch, Projector};
 pub use read::{LogEvents, StreamEvents};
@@ -129,7 +129,7 @@ pub use read_model::{
     MAX_PROJECTION_NAME_BYTES, ProjectionId, ProjectionState, ProjectionStatus, ReadModelKind, ReadModelStore,
     ReadModelTransaction,
 };
-pub use recorded::{Append, Appended, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};
+pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};
 pub use retry::Retry;
 pub use runner::{OnFailure, Phase, Progress, Runner, Running, Settings, StartError, StopReason, WaitError};
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};

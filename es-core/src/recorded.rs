@@ -25,6 +25,24 @@ impl Position {
     pub const START: Self = Self(0);
 }
 
+/// For databases, whose integers are signed.
+impl TryFrom<i64> for Position {
+    type Error = std::num::TryFromIntError;
+
+    fn try_from(number: i64) -> Result<Self, Self::Error> {
+        u64::try_from(number).map(Self)
+    }
+}
+
+/// For databases, whose integers are signed.
+impl TryFrom<Position> for i64 {
+    type Error = std::num::TryFromIntError;
+
+    fn try_from(position: Position) -> Result<Self, Self::Error> {
+        Self::try_from(position.0)
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -32,6 +50,17 @@ impl fmt::Display for Position {
 }
 
 /// The longest name of an event type, in bytes.
+///
+/// # Example: a longer one is refused
+///
+/// ```
+/// use es_core::{Append, ExpectedVersion, InvalidAppend, MAX_EVENT_TYPE_BYTES, NewEvent, StreamId};
+///
+/// let long = NewEvent::new("x".repeat(MAX_EVENT_TYPE_BYTES + 1), 1, "{}");
+/// let append = Append::new(StreamId::new("order", "7")?, ExpectedVersion::Any, vec![long]);
+/// assert!(matches!(append.check(), Err(InvalidAppend::EventTypeName(_))));
+/// # Ok::<(), es_core::InvalidStreamId>(())
+/// ```
 pub const MAX_EVENT_TYPE_BYTES: usize = 200;
 
 /// An event that is to be stored.
@@ -47,26 +76,76 @@ pub const MAX_EVENT_TYPE_BYTES: usize = 200;
 ///
 /// let new = NewEvent::encode(&AccountEvent::Deposited { amount: 5 }, &Metadata::default())?;
 /// assert_eq!(new.event_type, "account.deposited");
-/// assert_eq!(new.payload, r#"{"amount":5}"#);
+/// assert_eq!(&*new.payload, r#"{"amount":5}"#);
 /// # Ok::<(), es_core::EncodeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewEvent {
-    /// Names the event in the whole world. A repeat with the same id is recognised as a repeat.
+    /// Names the event in the whole world.
     pub id: EventId,
     /// The name of its type.
     pub event_type: Cow<'static, str>,
     /// The version of its shape.
     pub schema_version: u32,
     /// Its content, as JSON text.
-    pub payload: String,
+    pub payload: JsonText,
     /// What surrounds it.
     pub metadata: Metadata,
 }
 
+/// A text that is meant to be JSON, and remembers if it is known to be. A store looks at all others before it keeps them.
+///
+/// # Example: texts become it
+///
+/// ```
+/// use es_core::JsonText;
+///
+/// let text = JsonText::from(r#"{"amount":5}"#);
+/// assert!(text.contains("amount"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct JsonText {
+    text: String,
+    is_json: bool,
+}
+
+impl JsonText {
+    /// What serde has just written.
+    fn encoded(text: String) -> Self {
+        Self { text, is_json: true }
+    }
+
+    fn check(&self) -> Result<(), serde_json::Error> {
+        if self.is_json {
+            return Ok(());
+        }
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.text).map(drop)
+    }
+}
+
+impl<T: Into<String>> From<T> for JsonText {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), is_json: false }
+    }
+}
+
+impl std::ops::Deref for JsonText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for JsonText {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
 impl NewEvent {
     /// Puts raw parts together under a fresh id, for tools that move events between stores.
-    pub fn new(event_type: impl Into<Cow<'static, str>>, schema_version: u32, payload: impl Into<String>) -> Self {
+    pub fn new(event_type: impl Into<Cow<'static, str>>, schema_version: u32, payload: impl Into<JsonText>) -> Self {
         Self {
             id: EventId::new(),
             event_type: event_type.into(),
@@ -95,7 +174,7 @@ impl NewEvent {
             id: EventId::new(),
             event_type: Cow::Borrowed(event_type.name()),
             schema_version: event_type.schema_version(),
-            payload,
+            payload: JsonText::encoded(payload),
             metadata: metadata.clone(),
         };
         Ok((new, reread))
@@ -109,9 +188,7 @@ impl NewEvent {
         if self.schema_version == 0 || i32::try_from(self.schema_version).is_err() {
             return Err(InvalidAppend::SchemaVersion(self.schema_version));
         }
-        serde_json::from_str::<serde::de::IgnoredAny>(&self.payload)
-            .map(drop)
-            .map_err(|error| InvalidAppend::Payload { index, message: error.to_string() })
+        self.payload.check().map_err(|error| InvalidAppend::Payload { index, message: error.to_string() })
     }
 }
 
@@ -198,6 +275,26 @@ impl Appended {
 }
 
 /// A stored event as a store hands it to a reader, not yet decoded.
+///
+/// # Example: look at events whose types nobody declared
+///
+/// ```
+/// use es_core::{Append, EventStore, ExpectedVersion, NewEvent, ReadStream, StreamId};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let store = es_memory::MemoryStore::new();
+/// # let stream = StreamId::new("order", "7")?;
+/// # let placed = NewEvent::new("order.placed", 1, r#"{"lines":2}"#);
+/// # store.append(Append::new(stream.clone(), ExpectedVersion::NoStream, vec![placed])).await?;
+/// store.read_stream(ReadStream::forwards(stream), &mut |raw| {
+///     println!("{} {} {}", raw.version, raw.event_type, raw.payload);
+/// #   assert_eq!((raw.version.0, raw.event_type, raw.payload), (1, "order.placed", r#"{"lines":2}"#));
+///     Ok(())
+/// }).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RawEvent<'a> {
     /// Names the event in the whole world.
@@ -243,6 +340,34 @@ impl RawEvent<'_> {
 }
 
 /// A stored event with everything that is known about it.
+///
+/// # Example: what a read gives
+///
+/// ```
+/// # use es_core::{Aggregate, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+/// # #[event(category = "door")]
+/// # enum DoorEvent { Opened }
+/// # #[derive(Default)]
+/// # struct Door;
+/// # impl Aggregate for Door {
+/// #     type Id = u32;
+/// #     type Event = DoorEvent;
+/// #     fn apply(&mut self, _: DoorEvent) {}
+/// # }
+/// use es_core::{EventStoreExt, ExpectedVersion};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = es_memory::MemoryStore::new();
+/// store.append_events::<Door>(&7, ExpectedVersion::NoStream, DoorEvent::Opened).await?;
+///
+/// let recorded = store.events::<Door>(&7)?.next().await?.ok_or("no event")?;
+/// assert_eq!(recorded.event, DoorEvent::Opened);
+/// assert_eq!((recorded.stream.id(), recorded.version.0), ("7", 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Recorded<E> {

@@ -19,6 +19,23 @@ pub use ext::EventStoreExt;
 ///
 /// The event is borrowed from the store's own buffer, so that nothing is copied on the way to the typed event. A store
 /// holds no lock while it calls.
+///
+/// # Example: count, and stop at the first event of a type
+///
+/// ```
+/// use es_core::{Error, RawEvent, Visit};
+///
+/// let mut count = 0;
+/// let mut counting = |event: RawEvent<'_>| match event.event_type {
+///     "account.closed" => Err(Error::store("closed")),
+///     _ => {
+///         count += 1;
+///         Ok(())
+///     }
+/// };
+/// let visit: &mut Visit<'_> = &mut counting;
+/// # let _ = visit;
+/// ```
 pub type Visit<'a> = dyn FnMut(RawEvent<'_>) -> Result<(), Error> + Send + 'a;
 
 /// Keeps events: streams, one log of them all, and snapshots as a cache beside them.
@@ -36,11 +53,11 @@ pub type Visit<'a> = dyn FnMut(RawEvent<'_>) -> Result<(), Error> + Send + 'a;
 /// [`Error::InvalidAppend`].
 ///
 /// **Log.** Every event gets a place in one global log, some time after its append. A reader that has passed a place never
-/// later finds a new event at or before it, whoever commits late. Places within a stream are in version order. Places never
-/// change; they may have gaps. An open transaction, ours or not, delays at most its own events.
+/// later finds a new event at or before it, whoever commits late. Places within a stream are in version order, and an event
+/// whose writer had seen another one comes behind that one. Places never change; they may have gaps. An open transaction, ours or not, delays at most its own events.
 ///
 /// **Snapshots.** A snapshot is handed out only to who asks for its state version, and only if the stream has reached its
-/// version. It replaces another only if [`Snapshot::supersedes`] says so. Losing one changes no result.
+/// version; a store need not keep one that is ahead of its stream. It replaces another only if [`Snapshot::supersedes`] says so. Losing one changes no result.
 ///
 /// **Futures** may be dropped at any time. An append whose future was dropped may or may not have been stored.
 ///
@@ -157,6 +174,15 @@ pub trait Fold: Send {
 }
 
 /// Which way a stream is read.
+///
+/// # Example: what a read says of it
+///
+/// ```
+/// use es_core::{Direction, ReadStream, StreamId};
+///
+/// assert_eq!(ReadStream::backwards(StreamId::new("account", "7")?).direction, Direction::Backwards);
+/// # Ok::<(), es_core::InvalidStreamId>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From old to new.

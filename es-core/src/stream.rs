@@ -6,14 +6,41 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// The longest category, in bytes.
+///
+/// # Example: one more is too many
+///
+/// ```
+/// use es_core::{MAX_CATEGORY_BYTES, StreamId};
+///
+/// assert!(StreamId::new("c".repeat(MAX_CATEGORY_BYTES), "7").is_ok());
+/// assert!(StreamId::new("c".repeat(MAX_CATEGORY_BYTES + 1), "7").is_err());
+/// ```
 pub const MAX_CATEGORY_BYTES: usize = 128;
 
 /// The longest id within a category, in bytes.
 ///
 /// Together with [`MAX_CATEGORY_BYTES`] it keeps a stream's name well inside what a database index can hold.
+///
+/// # Example: one more is too many
+///
+/// ```
+/// use es_core::{MAX_ID_BYTES, StreamId};
+///
+/// assert!(StreamId::new("order", "7".repeat(MAX_ID_BYTES)).is_ok());
+/// assert!(StreamId::new("order", "7".repeat(MAX_ID_BYTES + 1)).is_err());
+/// ```
 pub const MAX_ID_BYTES: usize = 1024;
 
 /// How many slices the streams are divided into.
+///
+/// # Example: every stream has its slice
+///
+/// ```
+/// use es_core::{SLICES, StreamId};
+///
+/// assert!(StreamId::new("order", "7")?.slice() < SLICES);
+/// # Ok::<(), es_core::InvalidStreamId>(())
+/// ```
 pub const SLICES: u16 = 1024;
 
 /// The name of a stream: a category and an id within it.
@@ -184,6 +211,24 @@ impl Version {
     #[must_use]
     pub const fn after(self, events: u64) -> Self {
         Self(self.0.saturating_add(events))
+    }
+}
+
+/// For databases, whose integers are signed.
+impl TryFrom<i64> for Version {
+    type Error = std::num::TryFromIntError;
+
+    fn try_from(number: i64) -> Result<Self, Self::Error> {
+        u64::try_from(number).map(Self)
+    }
+}
+
+/// For databases, whose integers are signed.
+impl TryFrom<Version> for i64 {
+    type Error = std::num::TryFromIntError;
+
+    fn try_from(version: Version) -> Result<Self, Self::Error> {
+        Self::try_from(version.0)
     }
 }
 

@@ -86,6 +86,32 @@ pub struct Given<A> {
 }
 
 /// What came of a command: the events that were decided, or the refusal.
+///
+/// # Example: a story of two commands
+///
+/// ```
+/// # use es_core::{Aggregate, Command, Context, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "door")]
+/// # enum DoorEvent { Opened, Closed }
+/// # #[derive(Aggregate, Default)]
+/// # #[aggregate(id = u32, event = DoorEvent, apply = apply)]
+/// # struct Door { open: bool }
+/// # fn apply(door: &mut Door, event: DoorEvent) { door.open = matches!(event, DoorEvent::Opened) }
+/// # fn close(door: &Door, _: Close, _: &Context) -> Result<Option<DoorEvent>, std::convert::Infallible> {
+/// #     Ok(door.open.then_some(DoorEvent::Closed))
+/// # }
+/// # #[derive(Clone, Command)]
+/// # #[command(aggregate = Door, handle = close, error = std::convert::Infallible)]
+/// # struct Close { id: u32 }
+/// use es_core::testing::given;
+///
+/// given::<Door>(DoorEvent::Opened)
+///     .when(Close { id: 7 })
+///     .then(DoorEvent::Closed)
+///     .when(Close { id: 7 })
+///     .then_nothing();
+/// ```
 #[derive(Debug)]
 pub struct Then<A: Aggregate, R> {
     given: Given<A>,
@@ -101,20 +127,70 @@ struct Stored {
 }
 
 /// Begins with what has happened before: an event, several, or `()` for nothing.
+///
+/// # Example: two events ago
+///
+/// ```
+/// # use es_core::{Aggregate, Command, Context, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "door")]
+/// # enum DoorEvent { Opened, Closed }
+/// # #[derive(Aggregate, Default)]
+/// # #[aggregate(id = u32, event = DoorEvent, apply = apply)]
+/// # struct Door { open: bool }
+/// # fn apply(door: &mut Door, event: DoorEvent) { door.open = matches!(event, DoorEvent::Opened) }
+/// # fn close(door: &Door, _: Close, _: &Context) -> Result<Option<DoorEvent>, std::convert::Infallible> {
+/// #     Ok(door.open.then_some(DoorEvent::Closed))
+/// # }
+/// # #[derive(Clone, Command)]
+/// # #[command(aggregate = Door, handle = close, error = std::convert::Infallible)]
+/// # struct Close { id: u32 }
+/// use es_core::testing::given;
+///
+/// given::<Door>([DoorEvent::Opened, DoorEvent::Closed]).when(Close { id: 7 }).then_nothing();
+/// ```
+#[track_caller]
 pub fn given<A: Aggregate>(events: impl IntoEvents<A::Event>) -> Given<A> {
     Given { state: A::default(), version: Version::NONE, now: Timestamp::UNIX_EPOCH, metadata: Metadata::default() }
         .and(events)
 }
 
 /// Begins with an aggregate that nothing ever happened to.
+///
+/// # Example: what was never opened cannot be closed
+///
+/// ```
+/// # use es_core::{Aggregate, Command, Context, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "door")]
+/// # enum DoorEvent { Opened, Closed }
+/// # #[derive(Aggregate, Default)]
+/// # #[aggregate(id = u32, event = DoorEvent, apply = apply)]
+/// # struct Door { open: bool }
+/// # fn apply(door: &mut Door, event: DoorEvent) { door.open = matches!(event, DoorEvent::Opened) }
+/// # fn close(door: &Door, _: Close, _: &Context) -> Result<Option<DoorEvent>, std::convert::Infallible> {
+/// #     Ok(door.open.then_some(DoorEvent::Closed))
+/// # }
+/// # #[derive(Clone, Command)]
+/// # #[command(aggregate = Door, handle = close, error = std::convert::Infallible)]
+/// # struct Close { id: u32 }
+/// use es_core::testing::given_nothing;
+///
+/// given_nothing::<Door>().when(Close { id: 7 }).then_nothing();
+/// ```
 pub fn given_nothing<A: Aggregate>() -> Given<A> {
     given(())
 }
 
 impl<A: Aggregate> Given<A> {
     /// Adds what has happened after that.
+    #[track_caller]
     pub fn and(self, events: impl IntoEvents<A::Event>) -> Self {
-        into_stored(events).iter().fold(self, Self::and_one)
+        let mut given = self;
+        for event in into_stored(events) {
+            given = given.and_one(&event);
+        }
+        given
     }
 
     /// Adds an event as an older release stored it: the name it had, the version of its shape, its content.
@@ -167,6 +243,7 @@ impl<A: Aggregate> Given<A> {
         Context::for_test().at(self.now).at_version(self.version).with_metadata(self.metadata.clone())
     }
 
+    #[track_caller]
     fn and_one(self, event: &Stored) -> Self {
         self.and_encoded(event.event_type, event.schema_version, &event.payload)
     }

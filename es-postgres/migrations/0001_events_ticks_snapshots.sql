@@ -182,8 +182,11 @@ END $$;
 --
 -- A tick with very many events (an import in one transaction) is read alone, and in the order of the primary key when that
 -- touches fewer rows than reading the whole tick for each page: then `dense` is true, and the tick comes along.
+--
+-- `may_tick` promises that the transaction ends with the statement. A tick holds its lock until then, and everybody's next tick
+-- waits for that; so whoever has only begun to read, and then idles, must not have ticked.
 CREATE FUNCTION {schema}.log_window(
-    after bigint, wanted bigint,
+    after bigint, wanted bigint, may_tick boolean DEFAULT true,
     OUT upto bigint, OUT at_end boolean, OUT dense boolean,
     OUT shift bigint, OUT epoch smallint, OUT prev text, OUT snap text
 ) LANGUAGE plpgsql VOLATILE AS $$
@@ -199,8 +202,7 @@ BEGIN
     SELECT t.* INTO z FROM {schema}.ticks t
      WHERE t.upto > after AND t.events >= b.events + wanted ORDER BY t.upto LIMIT 1;
     IF NOT FOUND THEN
-        -- The lock of a tick would stay for the rest of a longer transaction, so that only reads what has a place.
-        IF pg_current_xact_id_if_assigned() IS NULL AND statement_timestamp() - now() < interval '1 second'
+        IF may_tick AND pg_current_xact_id_if_assigned() IS NULL
            AND current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
             at_end := {schema}.tick(true);
         END IF;
@@ -232,6 +234,10 @@ END $$;
 
 -- For readers in plain SQL: the next events behind place `after`, in order. Nothing means that there is nothing more. Remember
 -- the last `position` and ask again from there. Nothing will ever appear at or before it.
+--
+-- It gives places to new events only where it can be sure to be a transaction of its own, which is the case in psql outside
+-- of BEGIN, but not with drivers that prepare their statements. With these, call `tick()` or `log_end()` first, outside of
+-- any transaction, unless a program with a store reads the log anyway.
 CREATE FUNCTION {schema}.read_log(after bigint, max_events integer DEFAULT 500)
 RETURNS TABLE ("position" bigint, stream text, version bigint, type text, schema_version integer, payload json,
                recorded_at timestamptz, event_id uuid, correlation_id uuid, causation_id uuid, metadata json)
@@ -242,7 +248,7 @@ DECLARE
     w record;
 BEGIN
     LOOP
-        SELECT * INTO w FROM {schema}.log_window(reached, max_events);
+        SELECT * INTO w FROM {schema}.log_window(reached, max_events, now() = statement_timestamp());
         IF w.dense THEN
             RETURN QUERY
             SELECT e.pk + w.shift, e.category || '-' || e.stream_id, e.version, e.type, e.schema_version, e.payload,

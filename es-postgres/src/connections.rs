@@ -158,6 +158,8 @@ impl Connections {
     /// A new connection, for whoever has reason to distrust those that lie idle.
     pub(crate) async fn acquire_fresh(&self) -> Result<Lent<'_>, Error> {
         let permit = self.permit().await?;
+        // It takes the place of an idle one, so that no more are open than are allowed.
+        drop(self.take_idle());
         Ok(Lent { open: self.open().await?, fresh: true, owner: self, _permit: permit })
     }
 
@@ -265,7 +267,7 @@ impl Lent<'_> {
     }
 
     /// Gives the connection back unless it is lost, or an answer was abandoned in its middle.
-    fn release_after<T>(self, answer: Result<T, Failure>) -> Result<T, Error> {
+    pub(crate) fn release_after<T>(self, answer: Result<T, Failure>) -> Result<T, Error> {
         let owner = self.owner;
         match &answer {
             Ok(_) => self.release(),

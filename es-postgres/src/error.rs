@@ -81,8 +81,7 @@ pub(crate) fn connect(target: &str, error: sqlx::Error) -> Error {
         (None, sqlx::Error::Configuration(_)) => setup(format!("the options for {target} are not valid"), error),
         (None, sqlx::Error::Tls(_)) => setup(
             format!(
-                "no encrypted connection to {target}: turn on the feature `tls-rustls` or `tls-native` of es-postgres, \
-                 and check the certificates"
+                "no encrypted connection to {target}: turn on the feature `tls-rustls` of es-postgres, and check the certificates"
             ),
             error,
         ),
@@ -174,6 +173,11 @@ fn setup(message: String, source: sqlx::Error) -> Error {
 /// Whether the schema, or something in it, is not there.
 pub(crate) fn is_not_migrated(error: &sqlx::Error) -> bool {
     matches!(code(error).as_deref(), Some("42P01" | "3F000" | "42883" | "42703"))
+}
+
+/// Whether the role lacks a right.
+pub(crate) fn is_forbidden(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some("42501")
 }
 
 #[cfg(test)]

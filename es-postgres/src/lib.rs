@@ -39,33 +39,52 @@
 //!
 //! # Features
 //!
-//! Connections are not encrypted unless one of the features `tls-rustls` and `tls-native` is on, and the URL asks for it
+//! Connections are not encrypted unless the feature `tls-rustls` is on, and the URL asks for it
 //! (`?sslmode=verify-full`).
 //!
-//! # What the database is used for
+//! # What happens in the database
 //!
 //! A command costs two round trips: one statement loads, one statement checks the version and appends. Neither is wrapped in
 //! `BEGIN` and `COMMIT`. Everything lies in one schema, `es` unless named otherwise, in plain tables: `select * from
-//! es.events` and `select * from es.read_log(0)` are there for whoever has `psql` at hand. The database itself refuses to
-//! change or remove an event. How the log gets its order is told in `migrations/0001_events_ticks_snapshots.sql`.
+//! es.events` and `select * from es.read_log(0)` are there for whoever has `psql` at hand. How the log gets its order, so
+//! that no late commit is missed and no stranger's transaction stalls anybody, is told beside the table of ticks in
+//! `migrations/0001_events_ticks_snapshots.sql`.
+//!
+//! # An application's role
+//!
+//! The database itself refuses to change or remove an event, whoever asks. Its owner could still switch that off, so let one
+//! role own the schema and migrate it, and give the application another, which can append and read and nothing else. As the
+//! owner, once, and again after each migration:
+//!
+//! ```sql
+//! SELECT es.grant_to('the_application');
+//! ```
+//!
+//! # When something is wrong
+//!
+//! [`Error::Setup`](es_core::Error::Setup) says in its message what a person has to do: start the server, correct the
+//! password, migrate, grant, update the library, re-anchor. [`Error::Unavailable`](es_core::Error::Unavailable) passes:
+//! a deadlock, a serialization failure, a server that restarts, all connections in use. When a connection breaks while an
+//! append is under way, the store finds out by itself whether it was stored, and stores it if it was not; only when the
+//! database cannot be asked for about two seconds is it [`Error::UnknownOutcome`](es_core::Error::UnknownOutcome).
 
-mod append;
-mod checkpoint;
-mod connections;
-mod dead_letters;
-mod documents;
-mod error;
-mod log;
-mod options;
-mod outcome;
-mod read;
-mod read_model;
-mod row;
 mod schema;
-mod snapshot;
+mod error;
+mod row;
 mod sql;
+mod append;
+mod read;
+mod log;
+mod snapshot;
+mod connections;
+mod outcome;
+mod options;
 mod store;
 mod transaction;
+mod checkpoint;
+mod dead_letters;
+mod documents;
+mod read_model;
 mod wakeup;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What became of an append whose answer was lost with its connection.
 //!
 //! Where the append names the version it follows, it is simply repeated: the unique key lets it in once. If the repeat meets
-//! a conflict, the ids of the events tell whether it is with the first try of its own.
+//! a conflict, the ids of the events tell whether it is with the first try of its own. Before that is asked, the server's
+//! process that may still be working on the first try is ended and waited for: the stream may come to fit what it is about
+//! to do. Once it is gone, what it did is done, and the stream tells.
 //!
-//! Where the append goes behind whatever is there, a repeat could store it twice. So first the server's process that may
-//! still be working on it is ended and waited for. Once it is gone, what it did is done, and the stream tells.
+//! Where the append goes behind whatever is there, a repeat could store it twice. So there the process is ended first.
 
 use std::time::Duration;
 
@@ -89,6 +90,8 @@ impl<'a> Doubt<'a> {
             }
         }
         match self.append.store(sql, connection).await? {
+            // The first try may not have begun yet, and would store later what is a conflict now.
+            Outcome::Conflict(_) if !self.backends_are_gone(connection).await? => Ok(None),
             Outcome::Conflict(conflict) => match self.append.find(sql, connection).await? {
                 Some(appended) => Ok(Some(Outcome::Stored(appended))),
                 None => Ok(Some(Outcome::Conflict(conflict))),

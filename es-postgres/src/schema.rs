@@ -54,7 +54,7 @@ impl Schema {
         migrator
     }
 
-    /// The checksum is that of the text before the name is put in, so that a schema can be renamed.
+    /// The checksum is that of the text before the name is put in, so that it tells releases apart and not schemas.
     fn migration(&self, &(number, title, template): &(i64, &'static str, &'static str)) -> Migration {
         let general = Migration::new(number, title.into(), MigrationType::Simple, template.into_sql_str(), false);
         Migration { sql: in_schema(template, self), ..general }
@@ -63,9 +63,13 @@ impl Schema {
     /// Brings the schema up to date, on a connection that is not used for anything else: should it fail, the lock that
     /// keeps other processes waiting ends with the connection.
     pub(crate) async fn migrate(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        let applied = self.newest_applied(connection).await.map_err(|e| error::read(self, e))?;
+        if applied == newest() {
+            // Neither a lock nor a right is needed to find nothing to do.
+            return Ok(());
+        }
         let mut migrator = self.migrator();
-        let there = self.exists(connection).await.map_err(|e| error::read(self, e))?;
-        if !there {
+        if !self.exists(connection).await.map_err(|e| error::read(self, e))? {
             // Under the lock of the migrator, because concurrent `IF NOT EXISTS` fail each other. And only if it is not
             // there, because a role without the right to make schemas may still own this one.
             migrator.create_schema(self.quoted());
@@ -81,6 +85,16 @@ impl Schema {
     fn migration_error(&self, failure: MigrateError) -> Error {
         match failure {
             MigrateError::VersionMissing(version) => self.too_new(version),
+            MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _) if error::is_forbidden(&e) => {
+                Error::Setup {
+                    message: format!(
+                        "the database role may not make or change schema `{0}`: migrate as its owner, or have an administrator \
+                     run `CREATE SCHEMA {0} AUTHORIZATION the_role`",
+                        self.0
+                    ),
+                    source: Some(e.into()),
+                }
+            }
             MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _) => error::read(self, e),
             MigrateError::VersionMismatch(version) => Error::Setup {
                 message: format!(
@@ -98,8 +112,7 @@ impl Schema {
     /// is either about to be made, or missed by the first statement.
     pub(crate) async fn check(&self, connection: &mut PgConnection) -> Result<(), Error> {
         let applied = self.newest_applied(connection).await.map_err(|e| error::read(self, e))?;
-        let newest = MIGRATIONS.iter().map(|&(number, ..)| number).max().unwrap_or(0);
-        if applied > newest { Err(self.too_new(applied)) } else { Ok(()) }
+        if applied > newest() { Err(self.too_new(applied)) } else { Ok(()) }
     }
 
     async fn newest_applied(&self, connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
@@ -124,4 +137,9 @@ impl Schema {
         let query = sqlx::query(in_schema("SELECT {schema}.reanchor()", self));
         query.execute(connection).await.map(drop).map_err(|e| error::read(self, e))
     }
+}
+
+/// The number of the last migration that this library has.
+fn newest() -> i64 {
+    MIGRATIONS.iter().map(|&(number, ..)| number).max().unwrap_or(0)
 }

@@ -8,7 +8,7 @@ use es_core::{
 use sqlx::PgConnection;
 
 use crate::append::Prepared;
-use crate::connections::{Connections, is_complete};
+use crate::connections::Connections;
 use crate::error::{self, Failure};
 use crate::log::{FindWindow, ReadEnd, ReadPage};
 use crate::options::PgStoreOptions;
@@ -143,25 +143,12 @@ impl PgStore {
         let append = Prepared::new(append)?;
         let mut lent = self.connections().acquire().await?;
         match append.store(self.sql(), lent.connection()).await {
-            Ok(outcome) => {
-                lent.release();
-                outcome.into_result()
-            }
             Err(Failure::Driver(error)) if error::is_lost(&error) => {
                 let backend = lent.backend().clone();
                 drop(lent);
                 Doubt::new(self, &append, backend, error).resolve().await
             }
-            Err(Failure::Driver(error)) => {
-                if is_complete(&error) {
-                    lent.release();
-                }
-                Err(error::read(self.connections().schema(), error))
-            }
-            Err(Failure::Other(refused)) => {
-                lent.release();
-                Err(refused)
-            }
+            outcome => lent.release_after(outcome)?.into_result(),
         }
     }
 }

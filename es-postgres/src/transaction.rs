@@ -89,10 +89,8 @@ impl EventStore for PgTransaction<'_> {
         let append = Prepared::new(append)?;
         let mut connection = self.connection.lock().await;
         // A lost connection is no doubt here: the transaction was not committed.
-        match append.store(self.store.sql(), &mut connection).await {
-            Ok(outcome) => outcome.into_result(),
-            Err(failure) => Err(failure.into_error(self.store.connections().schema())),
-        }
+        let outcome = append.store(self.store.sql(), &mut connection).await;
+        outcome.map_err(|failure| failure.into_error(self.store.connections().schema()))?.into_result()
     }
 
     async fn fold_stream(

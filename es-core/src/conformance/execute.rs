@@ -28,7 +28,7 @@ pub async fn a_command_becomes_events<S: Candidate>(store: S) {
         assert_eq!(recorded.recorded_at, stored.recorded_at, "the outcome knows when the event was recorded");
         assert_eq!(recorded.metadata, stored.metadata, "the outcome knows the event's metadata");
     }
-    let loaded = store.load::<Tally<0>>(&"command".to_owned()).await.expect("the aggregate can be loaded");
+    let loaded = store.load::<Tally<0>>("command").await.expect("the aggregate can be loaded");
     assert_eq!((loaded.version, loaded.state), (second.version, second.state), "a load finds what the outcome said");
 }
 
@@ -155,7 +155,7 @@ async fn contend<S: Candidate, const EVERY: u64>(store: &S, id: &'static str) {
     sorted.sort_unstable();
     let accepted: Vec<u64> = (0..CONTENDERS).flat_map(|t| (1..=DEPOSITS).map(move |d| t * 100 + d)).collect();
     assert_eq!(sorted, accepted, "every accepted deposit is stored once");
-    let loaded = store.load::<Tally<EVERY>>(&id.to_owned()).await.expect("the aggregate can be loaded");
+    let loaded = store.load::<Tally<EVERY>>(id).await.expect("the aggregate can be loaded");
     assert_eq!(loaded.state, replay(stored), "the state is what the stored events add up to");
 }
 

@@ -307,7 +307,7 @@ pub async fn a_policy_changes_no_result<S: Candidate>(store: S) {
         if round % 10 == 9 {
             store.delete_snapshots(&stream(id)).await.expect("snapshots can be forgotten");
         }
-        let loaded = store.load::<Tally<1>>(&id.to_owned()).await.expect("the aggregate can be loaded");
+        let loaded = store.load::<Tally<1>>(id).await.expect("the aggregate can be loaded");
         assert_eq!(loaded.state, expected, "dropping all snapshots, or none, changes no result");
     }
 }

@@ -94,7 +94,7 @@ impl Seen {
             id: self.id,
             event_type: self.event_type.clone().into(),
             schema_version: self.schema_version,
-            payload: self.payload.clone(),
+            payload: self.payload.clone().into(),
             metadata: self.metadata.clone(),
         }
     }

@@ -12,6 +12,15 @@ use crate::store::{EventStore, Fold, LogPage, ReadLog, ReadStream, Visit};
 use crate::stream::StreamId;
 
 /// A future on the heap.
+///
+/// # Example: two futures of one type
+///
+/// ```
+/// use es_core::BoxFuture;
+///
+/// let futures: [BoxFuture<'static, u8>; 2] = [Box::pin(async { 1 }), Box::pin(std::future::ready(2))];
+/// # let _ = futures;
+/// ```
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The object-safe twin of [`EventStore`]. Every store is one; use it through [`DynEventStore`].
@@ -112,16 +121,16 @@ impl<S: EventStore> ErasedEventStore for S {
 /// use es_core::{DynEventStore, EventStore};
 /// use es_memory::MemoryStore;
 ///
-/// fn choose(url: Option<&str>) -> DynEventStore {
-///     match url {
+/// fn choose(durable: Option<impl EventStore + 'static>) -> DynEventStore {
+///     match durable {
+///         Some(store) => DynEventStore::new(store),
 ///         None => DynEventStore::new(MemoryStore::new()),
-///         Some(_) => todo!("connect to Postgres"),
 ///     }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), es_core::Error> {
-/// assert_eq!(choose(None).log_end().await?.0, 0);
+/// assert_eq!(choose(None::<MemoryStore>).log_end().await?.0, 0);
 /// # Ok(())
 /// # }
 /// ```

@@ -7,6 +7,7 @@ use crate::command::{Command, Handle, HandleWith};
 use crate::error::Error;
 use crate::event::{Event, IntoEvents};
 use crate::execute::{Execute, Pure, With};
+use crate::id::AsId;
 use crate::load::Load;
 use crate::metadata::Metadata;
 use crate::read::{LogEvents, StreamEvents};
@@ -42,13 +43,12 @@ use crate::timestamp::Timestamp;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = MemoryStore::new();
-/// let ada = "ada".to_owned();
-/// store.execute(Deposit { id: ada.clone(), amount: 5 }).await?;
-/// store.execute(Deposit { id: ada.clone(), amount: 7 }).await?;
+/// store.execute(Deposit { id: "ada".into(), amount: 5 }).await?;
+/// store.execute(Deposit { id: "ada".into(), amount: 7 }).await?;
 ///
-/// assert_eq!(store.load::<Account>(&ada).await?.balance, 12);
-/// assert_eq!(store.load_at_version::<Account>(&ada, Version(1)).await?.balance, 5);
-/// assert_eq!(store.events::<Account>(&ada)?.collect().await?.len(), 2);
+/// assert_eq!(store.load::<Account>("ada").await?.balance, 12);
+/// assert_eq!(store.load_at_version::<Account>("ada", Version(1)).await?.balance, 5);
+/// assert_eq!(store.events::<Account>("ada")?.collect().await?.len(), 2);
 /// # Ok(())
 /// # }
 /// ```
@@ -82,7 +82,7 @@ pub trait EventStoreExt: EventStore + Sized {
     /// # Errors
     /// [`Error::Decode`] for an event that cannot be read, [`Error::InvalidStream`] for an id that cannot name a stream, and
     /// the store's own failures.
-    fn load<A: Aggregate>(&self, id: &A::Id) -> impl Future<Output = Result<Loaded<A>, Error>> + Send {
+    fn load<A: Aggregate>(&self, id: impl AsId<A::Id>) -> impl Future<Output = Result<Loaded<A>, Error>> + Send {
         let stream = stream_of::<A>(id);
         async move { Ok(Load::run(self, stream?, &A::snapshots()).await?.loaded) }
     }
@@ -93,7 +93,7 @@ pub trait EventStoreExt: EventStore + Sized {
     /// As for [`load`](Self::load).
     fn load_at_version<A: Aggregate>(
         &self,
-        id: &A::Id,
+        id: impl AsId<A::Id>,
         version: Version,
     ) -> impl Future<Output = Result<Loaded<A>, Error>> + Send {
         let stream = stream_of::<A>(id);
@@ -106,7 +106,7 @@ pub trait EventStoreExt: EventStore + Sized {
     /// As for [`load`](Self::load).
     fn load_at_time<A: Aggregate>(
         &self,
-        id: &A::Id,
+        id: impl AsId<A::Id>,
         time: Timestamp,
     ) -> impl Future<Output = Result<Loaded<A>, Error>> + Send {
         let stream = stream_of::<A>(id);
@@ -119,7 +119,7 @@ pub trait EventStoreExt: EventStore + Sized {
     /// As for [`EventStore::append`], and [`Error::Encode`] for an event that could not be read back.
     fn append_events<A: Aggregate>(
         &self,
-        id: &A::Id,
+        id: impl AsId<A::Id>,
         expected: impl Into<ExpectedVersion>,
         events: impl IntoEvents<A::Event>,
     ) -> impl Future<Output = Result<Appended, Error>> + Send {
@@ -133,7 +133,7 @@ pub trait EventStoreExt: EventStore + Sized {
     /// As for [`append_events`](Self::append_events).
     fn append_events_with<A: Aggregate>(
         &self,
-        id: &A::Id,
+        id: impl AsId<A::Id>,
         expected: impl Into<ExpectedVersion>,
         events: impl IntoEvents<A::Event>,
         metadata: &Metadata,
@@ -146,7 +146,7 @@ pub trait EventStoreExt: EventStore + Sized {
     ///
     /// # Errors
     /// [`Error::InvalidStream`] for an id that cannot name a stream.
-    fn events<A: Aggregate>(&self, id: &A::Id) -> Result<StreamEvents<'_, Self, A::Event>, Error> {
+    fn events<A: Aggregate>(&self, id: impl AsId<A::Id>) -> Result<StreamEvents<'_, Self, A::Event>, Error> {
         Ok(self.stream_events(stream_of::<A>(id)?))
     }
 
@@ -165,7 +165,7 @@ pub trait EventStoreExt: EventStore + Sized {
     ///
     /// # Errors
     /// As for [`load`](Self::load).
-    fn take_snapshot<A: Aggregate>(&self, id: &A::Id) -> impl Future<Output = Result<(), Error>> + Send {
+    fn take_snapshot<A: Aggregate>(&self, id: impl AsId<A::Id>) -> impl Future<Output = Result<(), Error>> + Send {
         let stream = stream_of::<A>(id);
         async move {
             let snapshots = A::snapshots();
@@ -181,7 +181,7 @@ pub trait EventStoreExt: EventStore + Sized {
 impl<S: EventStore> EventStoreExt for S {}
 
 fn encode<A: Aggregate>(
-    id: &A::Id,
+    id: impl AsId<A::Id>,
     expected: ExpectedVersion,
     events: impl IntoEvents<A::Event>,
     metadata: &Metadata,

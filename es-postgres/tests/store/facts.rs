@@ -31,6 +31,7 @@ async fn an_applications_role_appends_and_reads_and_nothing_else() {
 
     run(&mut connection, &format!("SELECT es.grant_to('{role}')")).await;
     let store = PgStore::options().connect_with(url).await.unwrap();
+    store.migrate().await.unwrap(); // there is nothing to do
     store.append(append("7", ExpectedVersion::NoStream, 2)).await.unwrap();
     assert_eq!(versions(&store, "7").await, [1, 2]);
     assert_eq!(log(&store, es_core::Position::START, 10).await.0.len(), 2);

@@ -9,4 +9,5 @@ mod restore;
 mod round_trips;
 mod schema;
 mod setup;
+mod snapshot;
 mod transaction;

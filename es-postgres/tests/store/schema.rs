@@ -80,6 +80,20 @@ async fn a_role_without_rights_on_the_database_migrates_a_schema_it_owns() {
 }
 
 #[tokio::test]
+async fn a_role_that_may_not_migrate_is_told_who_may() {
+    let database = Database::create().await;
+    let mut admin = connection(database.url()).await;
+    let role = database.name();
+    run(&mut admin, &format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'")).await;
+    let url: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
+    let store = PgStore::options().connect_with(url.username(role).password("secret")).await.unwrap();
+    let refused = setup_message(store.migrate().await);
+    assert!(refused.contains("CREATE SCHEMA es AUTHORIZATION the_role"), "{refused}");
+    drop(store);
+    run(&mut admin, &format!("DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
 async fn names_that_sql_could_trip_over_are_refused() {
     let long = "a".repeat(64);
     for name in ["", "1st", "a-b", "a\"b", "a'b", "a b", "pg_mine", "päivä", long.as_str()] {

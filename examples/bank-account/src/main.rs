@@ -61,7 +61,7 @@ async fn refuse(store: &DynEventStore, ada: &str) {
 
 async fn conflict(store: &DynEventStore, ada: &str) -> Result<(), Box<dyn Error>> {
     screen::chapter("A decision on what is no longer true is noticed");
-    let seen = store.load::<Account>(&ada.into()).await?;
+    let seen = store.load::<Account>(ada).await?;
     screen::line("Ada's phone shows", &format!("balance {} at version {}", seen.balance, seen.version));
     store.execute(AccountCommand::Withdraw { id: ada.into(), amount: 60 }).source("cash machine").await?;
     screen::line("Meanwhile, at a cash machine", "60 are withdrawn");
@@ -82,7 +82,7 @@ async fn contend(store: &DynEventStore, ada: &str) -> Result<(), Box<dyn Error>>
         deposits.spawn(async move { store.execute_with(deposit, &FRAUD_CHECK).await.map(|outcome| outcome.attempts) });
     }
     let attempts = deposits.join_all().await.into_iter().sum::<Result<u32, _>>()?;
-    let account = store.load::<Account>(&ada.into()).await?;
+    let account = store.load::<Account>(ada).await?;
     screen::line(
         &format!("{DEPOSITS_AT_ONCE} slow deposits of 1 at once"),
         &format!("all stored after {attempts} tries, balance {}", account.balance),
@@ -93,7 +93,7 @@ async fn contend(store: &DynEventStore, ada: &str) -> Result<(), Box<dyn Error>>
 async fn move_money(store: &DynEventStore, ada: &str, bob: &str) -> Result<(), Box<dyn Error>> {
     screen::chapter("Two accounts, one conversation");
     transfer(store, ada, bob, 25).await?;
-    screen::line("Ada sends Bob 25", &format!("Bob has {}", store.load::<Account>(&bob.into()).await?.balance));
+    screen::line("Ada sends Bob 25", &format!("Bob has {}", store.load::<Account>(bob).await?.balance));
     if let Err(error) = transfer(store, ada, "nobody", 10).await {
         screen::line("Ada sends nobody 10", &error.to_string());
     }
@@ -101,14 +101,14 @@ async fn move_money(store: &DynEventStore, ada: &str, bob: &str) -> Result<(), B
 }
 
 async fn look_back(store: &DynEventStore, ada: &str, opening: Position) -> Result<(), Box<dyn Error>> {
-    let events = store.events::<Account>(&ada.into())?.collect().await?;
+    let events = store.events::<Account>(ada)?.collect().await?;
     screen::chapter(&format!("Everything that ever happened to Ada's account ({} events)", events.len()));
     for event in &events {
         let cause = events.iter().find(|cause| Some(cause.id.into()) == event.metadata.causation_id);
         screen::event(event, describe(&event.event), cause.map(|cause| cause.version));
     }
-    let early = store.load_at_version::<Account>(&ada.into(), Version(2)).await?;
-    let now = store.load::<Account>(&ada.into()).await?;
+    let early = store.load_at_version::<Account>(ada, Version(2)).await?;
+    let now = store.load::<Account>(ada).await?;
     screen::line("Balance at version 2", &early.balance.to_string());
     screen::line(&format!("Balance now, at version {}", now.version), &now.balance.to_string());
 

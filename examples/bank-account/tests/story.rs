@@ -40,7 +40,7 @@ async fn bank() -> MemoryStore {
 }
 
 async fn balance(store: &MemoryStore, id: &str) -> u128 {
-    store.load::<Account>(&id.into()).await.unwrap().balance
+    store.load::<Account>(id).await.unwrap().balance
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_transfer_is_one_conversation() {
     let store = bank().await;
     let sent = transfer(&store, "ada", "bob", 30).await.unwrap();
     assert_eq!((balance(&store, "ada").await, balance(&store, "bob").await), (70, 30));
-    let received = store.events::<Account>(&"bob".into()).unwrap().backwards().next().await.unwrap().unwrap();
+    let received = store.events::<Account>("bob").unwrap().backwards().next().await.unwrap().unwrap();
     assert_eq!(received.metadata.correlation_id, sent.events[0].metadata.correlation_id);
     assert_eq!(received.metadata.causation_id, Some(sent.events[0].id.into()));
 }

@@ -94,7 +94,7 @@ impl Cluster {
     }
 
     pub(crate) fn restart(&self) -> Result<()> {
-        self.supervisor.start()
+        self.supervisor.restart()
     }
 
     /// The command that brings a kept data folder back to life.

@@ -41,6 +41,19 @@ impl Supervisor {
         self.poll("start", || if self.has_exited() { Some(Err(())) } else { self.is_ready().then_some(Ok(())) })
     }
 
+    /// Starts the server again, once its last run is over: however it ended, the supervisor may not have noted it yet.
+    pub(crate) fn restart(&self) -> Result<()> {
+        self.poll("end before it was to be started again", || self.has_exited().then_some(Ok(())))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.start() {
+                // After a hard kill the last of its processes may still be dying, and the new server refuses to join them.
+                Err(reason) if is_still_dying(&reason) && Instant::now() < deadline => thread::sleep(POLL),
+                started => return started,
+            }
+        }
+    }
+
     /// Kills all of the server's processes at once and waits until they are gone.
     pub(crate) fn kill(&self) -> Result<()> {
         self.order("kill");
@@ -86,4 +99,10 @@ impl Drop for Supervisor {
         drop(shell.stdin.take());
         let _ = shell.wait();
     }
+}
+
+/// Whether the server's last word is that processes of its last run are still there.
+fn is_still_dying(reason: &str) -> bool {
+    let last_fatal = reason.lines().rev().find(|line| line.contains("FATAL:"));
+    last_fatal.is_some_and(|line| line.contains("pre-existing shared memory block"))
 }

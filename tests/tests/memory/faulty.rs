@@ -181,7 +181,7 @@ impl Faulty {
             Fault::MakesItsOwnEventIds => event.id = es_core::EventId::new(),
             Fault::RewritesJson => {
                 let value: serde_json::Value = serde_json::from_str(&event.payload).unwrap_or_default();
-                event.payload = value.to_string();
+                event.payload = value.to_string().into();
             }
             _ => {}
         }
