@@ -83,6 +83,13 @@ pub trait Document: Default + Serialize + DeserializeOwned + Send + Sync + 'stat
     /// Takes in what has happened. It cannot fail: the event is a fact already.
     fn apply(&mut self, event: &Recorded<Self::Event>);
 
+    /// Takes in what has happened, where it matters which of the event's documents this is: of a transfer, the sender's or the
+    /// receiver's. By default the key makes no difference.
+    fn apply_as(&mut self, key: &str, event: &Recorded<Self::Event>) {
+        let _ = key;
+        self.apply(event);
+    }
+
     /// Whether the document is to be removed, asked after each event. A later event of its key begins with the
     /// default again.
     fn is_deleted(&self) -> bool {
@@ -218,9 +225,9 @@ impl<D: Document> Folding<D> {
     fn fold(mut self, batch: &Batch<'_, D::Event>) -> Result<Vec<(String, Option<String>)>, BoxError> {
         for (event, numbers) in batch.into_iter().zip(&self.changes) {
             for &number in numbers {
-                let Some(slot) = self.documents.get_mut(number) else { continue };
+                let (Some(slot), Some(key)) = (self.documents.get_mut(number), self.keys.get(number)) else { continue };
                 let document = slot.get_or_insert_default();
-                document.apply(event);
+                document.apply_as(key, event);
                 // Deleted at once, so that a later event begins anew, whether it comes in this batch or in another.
                 if document.is_deleted() {
                     *slot = None;
@@ -362,7 +369,7 @@ pub trait ReadModels: ReadModelStore + Sized {
             while let Some(event) = log.next().await? {
                 if D::key(&event).into_keys().iter().any(|of_event| of_event == key) {
                     let folded = document.get_or_insert_default();
-                    folded.apply(&event);
+                    folded.apply_as(key, &event);
                     document = document.filter(|folded| !folded.is_deleted());
                 }
             }

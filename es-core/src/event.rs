@@ -207,8 +207,8 @@ impl<'a> EncodedEvent<'a> {
 
 /// What a decision may return: one event, several, or none.
 ///
-/// Implemented for the event set itself, `Vec`, arrays and `Option` of it, tuples of any of these, and `()`. The derive
-/// adds the structs that an enum is composed of.
+/// Implemented for the event set itself, the structs that a composed one is made of, `Vec`, arrays and `Option` of these,
+/// tuples of any of these, and `()` for nothing.
 ///
 /// # Example: what handlers return
 ///
@@ -250,21 +250,21 @@ impl<E: Event> IntoEvents<E> for () {
     fn append_to(self, _: &mut Vec<E>) {}
 }
 
-impl<E: Event> IntoEvents<E> for Vec<E> {
+impl<E: Event, T: IntoEvents<E>> IntoEvents<E> for Vec<T> {
     fn append_to(self, events: &mut Vec<E>) {
-        events.extend(self);
+        self.into_iter().for_each(|part| part.append_to(events));
     }
 }
 
-impl<E: Event> IntoEvents<E> for Option<E> {
+impl<E: Event, T: IntoEvents<E>> IntoEvents<E> for Option<T> {
     fn append_to(self, events: &mut Vec<E>) {
-        events.extend(self);
+        self.into_iter().for_each(|part| part.append_to(events));
     }
 }
 
-impl<E: Event, const N: usize> IntoEvents<E> for [E; N] {
+impl<E: Event, T: IntoEvents<E>, const N: usize> IntoEvents<E> for [T; N] {
     fn append_to(self, events: &mut Vec<E>) {
-        events.extend(self);
+        self.into_iter().for_each(|part| part.append_to(events));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The write side in one page: load, decide, append, and again after a conflict.
 
 use std::future::{Future, IntoFuture};
+use std::time::Instant;
 
 use uuid::Uuid;
 
@@ -210,12 +211,12 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
     async fn run(mut self) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
         let stream = stream_of::<C::Aggregate>(self.command.aggregate_id())?;
         self.complete_metadata();
-        let mut attempts = 0;
+        let (mut attempts, start) = (0, Instant::now());
         loop {
             attempts += 1;
             match self.attempt(&stream).await {
                 Ok(outcome) => return Ok(Outcome { attempts, ..outcome }),
-                Err(error) if self.is_worth_retrying(&error) && self.retry.allows_after(attempts) => {
+                Err(error) if self.is_worth_retrying(&error) && self.retry.allows(attempts, start.elapsed()) => {
                     self.retry.wait(attempts).await;
                 }
                 Err(error) => return Err(error),
@@ -235,7 +236,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
             ExecuteError::Conflict(_) => {
                 matches!(self.expected, ExpectedVersion::Any | ExpectedVersion::Exists)
             }
-            error => error.is_transient(),
+            error => error.is_transient() && self.store.survives_failures(),
         }
     }
 

@@ -52,7 +52,7 @@ pub trait AggregateId: Clone + fmt::Debug + Send + Sync + 'static {
     fn from_text(text: &str) -> Result<Self, InvalidId>;
 }
 
-/// An id as a caller has it at hand: a reference to the id, or a `&str` where the id is a `String`.
+/// An id as a caller has it at hand: the id, a reference to it, or a `&str` where the id is a `String`.
 ///
 /// # Example: no `to_owned` for the sake of a look
 ///
@@ -64,11 +64,11 @@ pub trait AggregateId: Clone + fmt::Debug + Send + Sync + 'static {
 /// }
 /// assert_eq!(text::<String>("ada"), "ada");
 /// assert_eq!(text::<String>("ada"), "ada");
-/// assert_eq!(text::<u64>(&7), "7");
+/// assert_eq!(text::<u64>(7), "7");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a reference to an id of type `{I}`",
-    label = "expected `&{I}`"
+    message = "`{Self}` is not an id of type `{I}`, nor a reference to one",
+    label = "expected `{I}` or `&{I}`"
 )]
 pub trait AsId<I: AggregateId> {
     /// The text that names the stream.
@@ -76,6 +76,12 @@ pub trait AsId<I: AggregateId> {
 }
 
 impl<I: AggregateId> AsId<I> for &I {
+    fn as_text(&self) -> Cow<'_, str> {
+        self.to_text()
+    }
+}
+
+impl<I: AggregateId> AsId<I> for I {
     fn as_text(&self) -> Cow<'_, str> {
         self.to_text()
     }

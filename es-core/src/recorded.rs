@@ -115,11 +115,45 @@ impl JsonText {
         Self { text, is_json: true }
     }
 
-    fn check(&self) -> Result<(), serde_json::Error> {
+    fn check(&self) -> Result<(), String> {
         if self.is_json {
             return Ok(());
         }
-        serde_json::from_str::<serde::de::IgnoredAny>(&self.text).map(drop)
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.text).map_err(|error| error.to_string())?;
+        match deepest(&self.text) {
+            depth if depth > MAX_JSON_DEPTH => {
+                Err(format!("nested {depth} levels deep, at most {MAX_JSON_DEPTH} can be read"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How deep JSON may be nested: serde_json reads no deeper into any type, so a deeper event would be unreadable for ever.
+const MAX_JSON_DEPTH: usize = 127;
+
+/// How deep the text is nested, which must be JSON.
+fn deepest(json: &str) -> usize {
+    let (mut depth, mut deepest, mut bytes) = (0_usize, 0, json.bytes());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+fn skip_string(bytes: &mut std::str::Bytes<'_>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
     }
 }
 
@@ -188,7 +222,7 @@ impl NewEvent {
         if self.schema_version == 0 || i32::try_from(self.schema_version).is_err() {
             return Err(InvalidAppend::SchemaVersion(self.schema_version));
         }
-        self.payload.check().map_err(|error| InvalidAppend::Payload { index, message: error.to_string() })
+        self.payload.check().map_err(|message| InvalidAppend::Payload { index, message })
     }
 }
 
@@ -386,4 +420,29 @@ pub struct Recorded<E> {
     pub metadata: Metadata,
     /// The event itself.
     pub event: E,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str) -> Result<(), String> {
+        JsonText::from(json).check()
+    }
+
+    #[test]
+    fn what_is_nested_deeper_than_any_type_can_be_read_is_refused() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(check(&nested(127)), Ok(()));
+        assert!(serde_json::from_str::<serde_json::Value>(&nested(127)).is_ok());
+        assert!(serde_json::from_str::<serde_json::Value>(&nested(128)).is_err());
+        assert_eq!(check(&nested(128)).unwrap_err(), "nested 128 levels deep, at most 127 can be read");
+        assert!(check(&nested(100_000)).is_err());
+    }
+
+    #[test]
+    fn brackets_inside_texts_do_not_count() {
+        let text = format!(r#"{{"a":"\\\"{}"}}"#, "[".repeat(500));
+        assert_eq!((deepest(&text), check(&text)), (1, Ok(())));
+    }
 }

@@ -27,6 +27,7 @@ pub struct Retry {
     attempts: u32,
     base: Duration,
     cap: Duration,
+    within: Duration,
 }
 
 impl Retry {
@@ -36,12 +37,14 @@ impl Retry {
     pub const DEFAULT_BASE: Duration = Duration::from_millis(2);
     /// The longest wait of all, by default.
     pub const DEFAULT_CAP: Duration = Duration::from_millis(200);
+    /// How long after the first try another one may begin, by default.
+    pub const DEFAULT_WITHIN: Duration = Duration::from_secs(5);
 
     /// At most `attempts` tries, the first one included; 0 counts as 1. The default is
     /// [`DEFAULT_ATTEMPTS`](Self::DEFAULT_ATTEMPTS).
     pub const fn attempts(attempts: u32) -> Self {
         let attempts = if attempts == 0 { 1 } else { attempts };
-        Self { attempts, base: Self::DEFAULT_BASE, cap: Self::DEFAULT_CAP }
+        Self { attempts, base: Self::DEFAULT_BASE, cap: Self::DEFAULT_CAP, within: Self::DEFAULT_WITHIN }
     }
 
     /// One try.
@@ -61,7 +64,19 @@ impl Retry {
         Self { cap, ..self }
     }
 
-    /// Whether there is another try after `done` tries.
+    /// How long after the first try another one may begin, so that a store that answers late is not asked many times over. The
+    /// default is [`DEFAULT_WITHIN`](Self::DEFAULT_WITHIN).
+    #[must_use]
+    pub const fn within(self, within: Duration) -> Self {
+        Self { within, ..self }
+    }
+
+    /// Whether there is another try after `done` tries that have taken `elapsed`.
+    pub(crate) fn allows(&self, done: u32, elapsed: Duration) -> bool {
+        self.allows_after(done) && elapsed < self.within
+    }
+
+    /// Whether there is another try after `done` tries, however long they have taken.
     pub(crate) fn allows_after(&self, done: u32) -> bool {
         done < self.attempts
     }

@@ -137,6 +137,12 @@ pub trait EventStore: Send + Sync {
     /// for it. A store may drop it. A store that works inside somebody's transaction must: the transaction may roll back.
     fn offer_snapshot(&self, snapshot: Snapshot);
 
+    /// Whether a call may be tried again on this very store after one that failed with a [passing](Error::is_transient) error.
+    /// A store inside somebody's transaction says no: after such an error the whole transaction has to begin anew.
+    fn survives_failures(&self) -> bool {
+        true
+    }
+
     /// Forgets every snapshot of the stream.
     ///
     /// # Errors

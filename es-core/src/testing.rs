@@ -76,7 +76,6 @@ use crate::timestamp::Timestamp;
 ///     .then_state(|door| assert!(door.open));
 /// # Ok::<(), es_core::InvalidTimestamp>(())
 /// ```
-#[must_use = "a past alone tests nothing: go on with `when`"]
 #[derive(Debug)]
 pub struct Given<A> {
     state: A,
@@ -150,6 +149,7 @@ struct Stored {
 /// given::<Door>([DoorEvent::Opened, DoorEvent::Closed]).when(Close { id: 7 }).then_nothing();
 /// ```
 #[track_caller]
+#[must_use = "a past alone tests nothing: go on with `when`"]
 pub fn given<A: Aggregate>(events: impl IntoEvents<A::Event>) -> Given<A> {
     Given { state: A::default(), version: Version::NONE, now: Timestamp::UNIX_EPOCH, metadata: Metadata::default() }
         .and(events)
@@ -178,6 +178,7 @@ pub fn given<A: Aggregate>(events: impl IntoEvents<A::Event>) -> Given<A> {
 ///
 /// given_nothing::<Door>().when(Close { id: 7 }).then_nothing();
 /// ```
+#[must_use = "a past alone tests nothing: go on with `when`"]
 pub fn given_nothing<A: Aggregate>() -> Given<A> {
     given(())
 }

@@ -29,6 +29,12 @@ CREATE TABLE {schema}.events (
     -- `json` and not `jsonb`: it comes back as it was written, in half the time, and takes less room.
     payload        json        NOT NULL,
     metadata       json,
+    -- What the library writes is checked before it comes here. These are for rows that are written by hand: one that no
+    -- reader could read would stand in the way of all that read the log, and could not be removed.
+    CONSTRAINT events_names CHECK (category <> '' AND strpos(category, '-') = 0 AND stream_id <> '' AND type <> ''),
+    CONSTRAINT events_schema_version CHECK (schema_version > 0),
+    CONSTRAINT events_slice CHECK (slice BETWEEN 0 AND 1023),
+    CONSTRAINT events_metadata CHECK (json_typeof(metadata) = 'object'),
     CONSTRAINT events_pk PRIMARY KEY (pk),
     -- The arbiter of all concurrent appends.
     CONSTRAINT events_stream UNIQUE (category, stream_id, version)
@@ -91,15 +97,17 @@ END $$;
 INSERT INTO {schema}.cluster SELECT c FROM {schema}.this_cluster() c WHERE c IS NOT NULL;
 
 -- The events that became visible after `prev` and up to `snap`: those whose transaction began after `prev` was taken, and
--- those whose transaction was under way then. Two branches, because as one OR no index serves them.
+-- those whose transaction was under way then. Two branches, because as one OR no index serves them; an array of the latter,
+-- because a join with them may be planned as one that reads every event.
 CREATE FUNCTION {schema}.slice(epoch smallint, prev pg_snapshot, snap pg_snapshot)
 RETURNS SETOF {schema}.events LANGUAGE sql STABLE AS $$
     SELECT e.* FROM {schema}.events e
      WHERE e.xid >= pg_snapshot_xmax($2) AND e.xid < pg_snapshot_xmax($3)
        AND pg_visible_in_snapshot(e.xid, $3) AND e.epoch = $1
     UNION ALL
-    SELECT e.* FROM pg_snapshot_xip($2) x JOIN {schema}.events e ON e.xid = x
-     WHERE pg_visible_in_snapshot(e.xid, $3) AND e.epoch = $1
+    SELECT e.* FROM {schema}.events e
+     WHERE e.xid = ANY (ARRAY(SELECT pg_snapshot_xip($2)))
+       AND pg_visible_in_snapshot(e.xid, $3) AND e.epoch = $1
 $$;
 
 -- The key of the lock that makes ticks come one after the other; each schema has its own.
@@ -114,7 +122,10 @@ $$;
 -- COMMITTED, and a VOLATILE function). With the lock held, `l` is the newest tick there is. `s` is taken after that, so it
 -- sees all that `l` saw. The slice is read after `s` was taken, so every event that `s` calls visible is there to be counted.
 -- A transaction that is late is in the list of `s`, and its events wait for the first tick after its commit.
-CREATE FUNCTION {schema}.tick(wait boolean DEFAULT false) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+--
+-- It runs with the rights of its owner, so that nobody else needs the right to write ticks: a wrong one would disturb all readers.
+CREATE FUNCTION {schema}.tick(wait boolean DEFAULT false) RETURNS boolean LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     l  {schema}.ticks;
     s  pg_snapshot;
@@ -313,6 +324,8 @@ CREATE FUNCTION {schema}.grant_to(application name) RETURNS void LANGUAGE plpgsq
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA {schema} TO %I', application);
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO %I', application);
-    EXECUTE format('GRANT INSERT ON {schema}.events, {schema}.ticks TO %I', application);
+    -- Not `pk`, `xid`, `epoch` and `recorded_at`: these are the database's to say.
+    EXECUTE format('GRANT INSERT (category, stream_id, version, slice, event_id, type, schema_version, payload, metadata,
+                                  correlation_id, causation_id) ON {schema}.events TO %I', application);
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON {schema}.snapshots TO %I', application);
 END $$;

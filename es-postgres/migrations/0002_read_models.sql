@@ -102,7 +102,9 @@ DECLARE
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA {schema} TO %I', application);
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO %I', application);
-    EXECUTE format('GRANT INSERT ON {schema}.events, {schema}.ticks TO %I', application);
+    -- Not `pk`, `xid`, `epoch` and `recorded_at`: these are the database's to say.
+    EXECUTE format('GRANT INSERT (category, stream_id, version, slice, event_id, type, schema_version, payload, metadata,
+                                  correlation_id, causation_id) ON {schema}.events TO %I', application);
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON {schema}.snapshots, {schema}.projections, {schema}.dead_letters TO %I',
                    application);
     EXECUTE format('GRANT EXECUTE ON FUNCTION {schema}.register_projection TO %I', application);

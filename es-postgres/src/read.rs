@@ -2,7 +2,10 @@
 
 use std::pin::Pin;
 
-use es_core::{Direction, EncodedEvent, Fold, Position, RawEvent, ReadStream, StreamId, Version, Visit};
+use es_core::{
+    Direction, EncodedEvent, EventId, Fold, Metadata, Position, RawEvent, ReadStream, StreamId, Timestamp, Version,
+    Visit,
+};
 use futures_core::stream::BoxStream;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -152,18 +155,50 @@ impl Ask for ReadEvents<'_, '_> {
 }
 
 /// The event of a row whose first nine columns are those of [`FORWARDS`].
-pub(crate) fn event(row: &PgRow, stream: StreamId, position: Option<Position>) -> Result<RawEvent<'_>, sqlx::Error> {
-    Ok(RawEvent {
-        version: row.version(0)?,
-        id: row.event_id(1)?,
-        event_type: row.text(2)?,
-        schema_version: row.int(3)?,
-        payload: row.text(4)?,
-        recorded_at: row.timestamp(5)?,
-        metadata: row.metadata(6)?,
-        stream,
-        position,
-    })
+pub(crate) fn event(row: &PgRow, stream: StreamId, position: Option<Position>) -> Result<RawEvent<'_>, Failure> {
+    match Parts::of(row) {
+        Ok(Parts { version, id, event_type, schema_version, payload, recorded_at, metadata }) => {
+            Ok(RawEvent { id, stream, version, position, event_type, schema_version, payload, metadata, recorded_at })
+        }
+        Err(source) => {
+            let version = row.version(0).unwrap_or_default();
+            Err(es_core::Error::store(Unreadable { stream, version, source }).into())
+        }
+    }
+}
+
+/// What a row tells of its event.
+struct Parts<'r> {
+    version: Version,
+    id: EventId,
+    event_type: &'r str,
+    schema_version: u32,
+    payload: &'r str,
+    recorded_at: Timestamp,
+    metadata: Metadata,
+}
+
+impl<'r> Parts<'r> {
+    fn of(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            version: row.version(0)?,
+            id: row.event_id(1)?,
+            event_type: row.text(2)?,
+            schema_version: row.int(3)?,
+            payload: row.text(4)?,
+            recorded_at: row.timestamp(5)?,
+            metadata: row.metadata(6)?,
+        })
+    }
+}
+
+/// A row that the library did not write like this.
+#[derive(Debug, thiserror::Error)]
+#[error("the row of event {version} of stream `{stream}` cannot be read")]
+struct Unreadable {
+    stream: StreamId,
+    version: Version,
+    source: sqlx::Error,
 }
 
 pub(crate) async fn next(rows: &mut BoxStream<'_, Result<PgRow, sqlx::Error>>) -> Result<Option<PgRow>, sqlx::Error> {

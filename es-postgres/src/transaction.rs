@@ -120,6 +120,10 @@ impl EventStore for PgTransaction<'_> {
 
     fn offer_snapshot(&self, _: Snapshot) {}
 
+    fn survives_failures(&self) -> bool {
+        false
+    }
+
     async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
         self.ask(Delete(stream)).await
     }

@@ -63,6 +63,8 @@ pub trait ErasedEventStore: Send + Sync {
     fn save_snapshot_erased(&self, snapshot: Snapshot) -> BoxFuture<'_, Result<(), Error>>;
     /// [`EventStore::offer_snapshot`]
     fn offer_snapshot_erased(&self, snapshot: Snapshot);
+    /// [`EventStore::survives_failures`]
+    fn survives_failures_erased(&self) -> bool;
     /// [`EventStore::delete_snapshots`]
     ///
     /// # Errors
@@ -106,6 +108,10 @@ impl<S: EventStore> ErasedEventStore for S {
 
     fn offer_snapshot_erased(&self, snapshot: Snapshot) {
         self.offer_snapshot(snapshot);
+    }
+
+    fn survives_failures_erased(&self) -> bool {
+        self.survives_failures()
     }
 
     fn delete_snapshots_erased<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<(), Error>> {
@@ -182,6 +188,10 @@ impl EventStore for DynEventStore {
 
     fn offer_snapshot(&self, snapshot: Snapshot) {
         self.0.offer_snapshot_erased(snapshot);
+    }
+
+    fn survives_failures(&self) -> bool {
+        self.0.survives_failures_erased()
     }
 
     async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {

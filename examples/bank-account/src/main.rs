@@ -3,6 +3,7 @@
 mod screen;
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bank_account::domain::{Account, AccountCommand, AccountEvent};
@@ -15,10 +16,20 @@ const DEPOSITS_AT_ONCE: usize = 8;
 const FRAUD_CHECK: FraudCheck = FraudCheck { takes: Duration::from_millis(2) };
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match a_day_at_the_bank().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen::trouble(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn a_day_at_the_bank() -> Result<(), Box<dyn Error>> {
     let store = match std::env::var("DATABASE_URL") {
-        Ok(url) => postgres(&url).await?,
-        Err(_) => {
+        Ok(url) if !url.is_empty() => postgres(&url).await?,
+        _ => {
             screen::title("A day at the bank, in memory (set DATABASE_URL for PostgreSQL)");
             DynEventStore::new(MemoryStore::new())
         }

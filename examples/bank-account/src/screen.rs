@@ -1,5 +1,6 @@
 //! How the story looks on a terminal.
 
+use std::error::Error;
 use std::io::IsTerminal;
 
 use bank_account::domain::AccountEvent;
@@ -21,6 +22,16 @@ pub(crate) fn chapter(text: &str) {
 
 pub(crate) fn line(left: &str, right: &str) {
     println!("  {left:<LEFT$}{right}");
+}
+
+/// An error with its causes, one below the other.
+pub(crate) fn trouble(error: &(dyn Error + 'static)) {
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
 }
 
 /// Version, type, what happened, at what time of the day, who did it, from where, and because of what.
