@@ -1,6 +1,7 @@
 //! Appends inside a transaction of the caller's.
 
 use es_core::{Error, EventStore, ExpectedVersion, Position, ReadLog, Snapshot, Version};
+use es_postgres::PgStore;
 use sqlx::Connection;
 
 use crate::fixture::{add, append, connection, exact, log, number, run, setup_message, store, stream, versions};
@@ -121,4 +122,88 @@ async fn a_deadlock_is_transient() {
     }
     let outcomes = tasks.join_all().await;
     assert!(outcomes.contains(&true) && outcomes.contains(&false), "{outcomes:?}");
+}
+
+mod commands {
+    use super::*;
+    use es_core::{Aggregate, Command, Context, Event, EventStoreExt, ExecuteError, Retry};
+    use std::time::Duration;
+
+    #[derive(Debug, Event, serde::Serialize, serde::Deserialize)]
+    #[event(category = "order")]
+    enum Noted {
+        Noted { n: u64 },
+    }
+
+    #[derive(Aggregate, Default)]
+    #[aggregate(id = String, event = Noted, apply = apply)]
+    struct Order;
+
+    fn apply(_: &mut Order, _: Noted) {}
+
+    fn note(_: &Order, _: Note, _: &Context) -> Result<Noted, std::convert::Infallible> {
+        Ok(Noted::Noted { n: 1 })
+    }
+
+    #[derive(Clone, Command)]
+    #[command(aggregate = Order, handle = note, error = std::convert::Infallible)]
+    struct Note {
+        id: String,
+    }
+
+    /// A second try in a dead transaction would only hide why it died.
+    #[tokio::test]
+    async fn a_lost_race_ends_the_command_with_its_own_reason() {
+        let (store, database) = store().await;
+        add(&store, "7", 1).await;
+        let mut connection = connection(database.url()).await;
+        let mut transaction = connection.begin().await.unwrap();
+        run(&mut transaction, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await;
+        let inside = store.in_transaction(&mut transaction);
+        assert_eq!(versions(&inside, "7").await, [1]);
+        add(&store, "7", 1).await;
+        let error = inside.execute(Note { id: "7".into() }).await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+        let ExecuteError::Store(Error::Unavailable { source }) = error else { panic!("{error:?}") };
+        assert!(source.to_string().contains("could not serialize access"), "{source}");
+    }
+
+    #[tokio::test]
+    async fn a_conflict_is_decided_again() {
+        let (store, database) = store().await;
+        let mut connection = connection(database.url()).await;
+        let mut transaction = connection.begin().await.unwrap();
+        let inside = store.in_transaction(&mut transaction);
+        inside.execute(Note { id: "7".into() }).await.unwrap();
+        add(&store, "8", 1).await;
+        inside.execute(Note { id: "8".into() }).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!((versions(&store, "7").await, versions(&store, "8").await), (vec![1], vec![1, 2]));
+    }
+
+    /// A store that answers late is not asked many times over.
+    #[tokio::test]
+    async fn a_full_pool_is_not_queued_for_again_and_again() {
+        let (_, database) = store().await;
+        let options = PgStore::options().max_connections(1).acquire_timeout(Duration::from_millis(300));
+        let store = options.connect(database.url()).await.unwrap();
+        let mut locker = connection(database.url()).await;
+        let mut lock = locker.begin().await.unwrap();
+        run(&mut lock, "LOCK TABLE es.events IN ACCESS EXCLUSIVE MODE").await;
+        let holding = tokio::spawn({
+            let store = store.clone();
+            async move { store.load::<Order>("7").await.map(drop) }
+        });
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        while number(&mut lock, waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let start = std::time::Instant::now();
+        let retry = Retry::default().within(Duration::from_millis(500));
+        let error = store.execute(Note { id: "7".into() }).retry(retry).await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+        assert!(start.elapsed() < Duration::from_secs(3), "16 tries would take 5 s: {:?}", start.elapsed());
+        lock.rollback().await.unwrap();
+        holding.await.unwrap().unwrap();
+    }
 }
