@@ -28,9 +28,10 @@ pages! {
     snapshots: "../../docs/guide/06-snapshots.md"
     testing: "../../docs/guide/07-testing.md"
     the_log: "../../docs/guide/08-the-log.md"
-    postgres: "../../docs/guide/09-postgres.md"
-    metadata: "../../docs/guide/10-metadata.md"
-    your_own_store: "../../docs/guide/11-your-own-store.md"
+    read_models: "../../docs/guide/09-read-models.md"
+    postgres: "../../docs/guide/10-postgres.md"
+    metadata: "../../docs/guide/11-metadata.md"
+    your_own_store: "../../docs/guide/12-your-own-store.md"
 }
 
 #[cfg(test)]
