@@ -520,7 +520,7 @@ async fn a_place_that_is_the_events_own_number_is_found() {
 
 #[tokio::test]
 async fn a_slice_without_the_transactions_under_way_is_found() {
-    let change = |text: &str| text.replace("pg_snapshot_xip($2) x", "pg_snapshot_xip('1:1:') x");
+    let change = |text: &str| text.replace("pg_snapshot_xip($2)", "pg_snapshot_xip('1:1:')");
     is_found(Change { function: "es.slice", change }, &LATE_COMMIT).await;
 }
 
