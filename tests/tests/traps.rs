@@ -14,6 +14,8 @@ mod t02_idle_transactions;
 mod t03_early_number;
 #[path = "traps/t04_abandoned_appends.rs"]
 mod t04_abandoned_appends;
+#[path = "traps/t05_wake_ups.rs"]
+mod t05_wake_ups;
 #[path = "traps/t06_parallel_appends.rs"]
 mod t06_parallel_appends;
 #[path = "traps/t12_snapshots.rs"]
