@@ -125,9 +125,9 @@ pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use projection::{Batch, Projector};
 pub use read::{LogEvents, StreamEvents};
 pub use read_model::{
-    AdvanceError, Claim, Control, DeadLetter, DeadLetterStatus, Fenced, InvalidProjection, Lease,
-    MAX_PROJECTION_NAME_BYTES, ProjectionId, ProjectionState, ProjectionStatus, ReadModelKind, ReadModelStore,
-    ReadModelTransaction,
+    AdvanceError, Checkpoint, Claim, Control, DeadLetter, DeadLetterStatus, DocumentQuery, Fenced, InvalidProjection,
+    Lease, MAX_PROJECTION_NAME_BYTES, PartStatus, ProjectionId, ProjectionState, ProjectionStatus, Pulse,
+    ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Renewal, Task,
 };
 pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};
 pub use retry::Retry;

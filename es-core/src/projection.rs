@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use crate::error::BoxError;
 use crate::event::Event;
-use crate::recorded::Recorded;
+use crate::recorded::{Position, Recorded};
 use crate::store::EventFilter;
 
 /// Keeps a read model current, event by event or batch by batch.
@@ -109,15 +109,48 @@ pub trait Projector: Send + Sync + 'static {
     /// Whatever went wrong. Nothing is removed then, and the rebuild does not begin.
     fn clear(&self, target: &mut Self::Target) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = target;
-        async { Err(BoxError::from(NotRebuildable { name: Self::NAME })) }
+        async { Err(BoxError::from(NotPrepared { name: Self::NAME, wanted: "rebuilt in place", method: "clear" })) }
+    }
+
+    /// Prepares to take in again whatever comes behind the place `to`: removes what those events have changed, or nothing, where
+    /// taking an event in twice does no harm. By default going back is refused.
+    ///
+    /// # Errors
+    /// Whatever went wrong. Nothing is removed then, and it does not go back.
+    fn rewind(&self, to: Position, target: &mut Self::Target) -> impl Future<Output = Result<(), BoxError>> + Send {
+        let _ = (to, target);
+        async { Err(BoxError::from(NotPrepared { name: Self::NAME, wanted: "rewound", method: "rewind" })) }
+    }
+
+    /// Called before the first event of history, in the transaction that takes it in: the place to drop what slows down writing
+    /// much. Where the log was empty when the projection was first started there is no history, and no call. A divided
+    /// projection is called once for each part.
+    ///
+    /// # Errors
+    /// As for [`project`](Self::project).
+    fn replay_begins(&self, target: &mut Self::Target) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        let _ = target;
+        async { Ok(()) }
+    }
+
+    /// Called when all history was taken in, in the transaction that moves the checkpoint past it. See
+    /// [`replay_begins`](Self::replay_begins).
+    ///
+    /// # Errors
+    /// As for [`project`](Self::project).
+    fn replay_ends(&self, target: &mut Self::Target) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        let _ = target;
+        async { Ok(()) }
     }
 }
 
 /// A projector that does not say how to remove what it has written.
 #[derive(Debug, thiserror::Error)]
-#[error("projection `{name}` cannot be rebuilt in place: implement `Projector::clear`, or give it a new version")]
-struct NotRebuildable {
+#[error("projection `{name}` cannot be {wanted}: implement `Projector::{method}`, or give it a new version")]
+struct NotPrepared {
     name: &'static str,
+    wanted: &'static str,
+    method: &'static str,
 }
 
 /// Events that are taken in together, in log order.
