@@ -1,4 +1,4 @@
-//! One projection: claim the lease, read a page, take it in, move the checkpoint, commit, and again.
+//! One part of a projection: claim its lease, and work while it lasts.
 //!
 //! Whatever goes wrong inside a transaction ends it without commit, so a batch has taken effect wholly, with its checkpoint, or
 //! not at all. Whenever it is not certain what is committed, the lease is claimed again, and with it comes the checkpoint.
@@ -6,44 +6,73 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::error::{BoxError, Error};
-use crate::read_model::{AdvanceError, Claim, DeadLetter, Lease, ProjectionId, ReadModelStore, ReadModelTransaction};
+use crate::read_model::{
+    AdvanceError, Claim, DeadLetter, Lease, ProjectionId, Pulse, ReadModelStore, Renewal,
+};
 use crate::recorded::{Position, Recorded};
 use crate::retry::Retry;
+use crate::runner::feed::Feed;
 use crate::runner::guard::{chain, guarded};
+use crate::runner::pace::Pace;
+use crate::runner::progress::Seat;
 use crate::runner::work::Work;
-use crate::runner::{Launch, Phase, Progress, Settings, StopReason};
+use crate::runner::{Phase, Progress, Settings, StopReason};
 use crate::store::EventFilter;
 use crate::stream::StreamId;
 
 /// The lease is renewed at least this often, which is also how soon word from outside is noticed, and how soon a lease that
 /// somebody else let go of.
-const LONGEST_HEARTBEAT: Duration = Duration::from_secs(1);
-
-/// A checkpoint that moved only past events of no interest is written down this often.
-const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// How long to wait between tries while the store is out of reach.
-const STORE_TROUBLE: Retry = Retry::attempts(u32::MAX).base(Duration::from_millis(50)).cap(Duration::from_secs(5));
+pub(super) const STORE_TROUBLE: Retry =
+    Retry::attempts(u32::MAX).base(Duration::from_millis(50)).cap(Duration::from_secs(5));
 
 pub(super) struct Engine<S, W> {
     pub(super) store: S,
-    pub(super) work: W,
+    pub(super) work: Arc<W>,
     pub(super) id: ProjectionId,
     pub(super) filter: EventFilter,
     pub(super) settings: Settings,
+    pub(super) feed: Arc<Feed>,
+    pub(super) pace: Pace,
+    pub(super) seat: Seat,
     owner: Uuid,
-    progress: watch::Sender<Progress>,
-    lease: watch::Sender<Option<Lease>>,
     stop: watch::Receiver<bool>,
+    /// Told when the projection is not divided any more as it was.
+    divided: Arc<Notify>,
     /// How many times in a row the store was in trouble.
     troubles: u32,
+    /// Whether this version was made the one that serves, where that is wanted.
+    pub(super) serves: bool,
+}
+
+/// Whose engine it is, and by whom it is told.
+pub(super) struct Post<S, W> {
+    pub(super) store: S,
+    pub(super) work: Arc<W>,
+    pub(super) id: ProjectionId,
+    pub(super) settings: Settings,
+    pub(super) feed: Arc<Feed>,
+    pub(super) owner: Uuid,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) divided: Arc<Notify>,
+}
+
+/// How an engine ends.
+pub(super) enum End {
+    /// The part is not there any more.
+    Gone,
+    Stopped(StopReason),
 }
 
 /// The lease, and what goes with it.
@@ -52,17 +81,25 @@ pub(super) struct Owned {
     /// Everything up to here was taken in, or is of no interest.
     pub(super) position: Position,
     /// The checkpoint as it is written down.
-    written: Position,
-    written_at: Instant,
+    pub(super) written: Position,
+    pub(super) written_at: Instant,
     /// The streams that wait behind a failed event.
     pub(super) parked: HashMap<StreamId, DeadLetter>,
     pub(super) poll: Duration,
+    /// Whether it looks again because time has passed, and not because it was woken.
+    pub(super) is_round: bool,
+    /// Set when another process should have a part, too.
+    wanted: Arc<AtomicBool>,
 }
 
 /// Why the engine cannot simply go on.
 pub(super) enum Halt {
     /// The lease is gone, or the checkpoint is in doubt, or somebody asked to stop: claim again, unless it is to stop.
     Claim,
+    /// Another process should have the part: let go of it, and do not claim it again at once.
+    Yield,
+    /// There is no such part any more.
+    Gone,
     /// The store failed.
     Store(Error),
     /// There is no going on.
@@ -86,47 +123,59 @@ impl From<AdvanceError> for Halt {
 
 /// Turns: the lease is claimed, and held while it lasts.
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
-    pub(super) fn new(launch: Launch<S>, work: W) -> Self {
-        let Launch { store, id, owner, settings, progress, lease, stop } = launch;
-        Self { filter: work.filter(), store, work, id, settings, owner, progress, lease, stop, troubles: 0 }
+    pub(super) fn new(post: Post<S, W>, seat: Seat) -> Self {
+        let Post { store, work, id, settings, feed, owner, stop, divided } = post;
+        Self {
+            filter: work.filter(),
+            pace: Pace::new(settings.batch, settings.lease),
+            store,
+            work,
+            id,
+            settings,
+            feed,
+            seat,
+            owner,
+            stop,
+            divided,
+            troubles: 0,
+            serves: !settings.serve,
+        }
     }
 
-    pub(super) async fn run(mut self) {
-        let reason = match guarded(self.turns()).await {
-            Ok(reason) => reason,
-            Err(panicked) => StopReason::Store { error: panicked.to_string() },
+    pub(super) async fn run(mut self) -> End {
+        let end = match guarded(self.turns()).await {
+            Ok(end) => end,
+            Err(panicked) => End::Stopped(StopReason::Store { error: panicked.to_string() }),
         };
-        self.let_go(&reason).await;
-        self.publish(|progress| progress.phase = Phase::Stopped(reason));
+        self.let_go(&end).await;
+        match &end {
+            End::Gone => self.seat.leave(),
+            End::Stopped(reason) => self.publish(|progress| progress.phase = Phase::Stopped(reason.clone())),
+        }
+        end
     }
 
-    async fn turns(&mut self) -> StopReason {
+    async fn turns(&mut self) -> End {
         while !self.is_asked_to_stop() {
             match self.turn().await {
                 Ok(()) | Err(Halt::Claim) => {}
+                Err(Halt::Yield) => self.yield_part().await,
+                Err(Halt::Gone) => return End::Gone,
                 Err(Halt::Store(error)) if error.is_transient() => self.bear_with(&error).await,
-                Err(Halt::Store(error)) => return StopReason::Store { error: chain(&error) },
-                Err(Halt::Stop(reason)) => return reason,
+                Err(Halt::Store(error)) => return End::Stopped(StopReason::Store { error: chain(&error) }),
+                Err(Halt::Stop(reason)) => return End::Stopped(reason),
             }
         }
-        StopReason::Asked
+        End::Stopped(StopReason::Asked)
     }
 
     /// Claims the lease and works while it lasts.
     async fn turn(&mut self) -> Result<(), Halt> {
-        match self.store.claim(&self.id, self.owner, self.settings.lease).await? {
-            Claim::Granted(lease) => {
-                self.lease.send_replace(Some(lease.clone()));
-                let beats = beat(self.store.clone(), lease.clone(), self.settings.lease);
-                // Side by side, so that neither waits for the other while it waits for the store.
-                tokio::select! {
-                    worked = self.work_under(lease) => worked.map(|never| match never {}),
-                    beaten = beats => beaten.map(|never| match never {}),
-                }
-            }
+        match self.store.claim(&self.id, self.seat.first(), self.owner, self.settings.lease).await? {
+            Claim::Granted(lease) => self.turn_under(lease).await,
             Claim::Held { owner } => {
                 self.publish(|progress| progress.phase = Phase::Elsewhere { owner });
-                self.rest((self.settings.lease / 4).min(LONGEST_HEARTBEAT)).await;
+                self.rest(self.heartbeat()).await;
                 Ok(())
             }
             Claim::Paused => {
@@ -134,35 +183,69 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
                 self.rest(Settings::LONGEST_POLL).await;
                 Ok(())
             }
+            Claim::Waiting => {
+                self.publish(|progress| progress.phase = Phase::Working);
+                self.rest(self.settings.poll).await;
+                Ok(())
+            }
+            Claim::Gone => Err(Halt::Gone),
+        }
+    }
+
+    async fn turn_under(&mut self, lease: Lease) -> Result<(), Halt> {
+        let before = self.seat.hold(Some(lease.clone()));
+        if before.is_none_or(|before| before.parts != lease.parts) {
+            self.divided.notify_one();
+        }
+        tracing::debug!(projection = %self.id, slices = %lease.slices, position = %lease.position, "lease claimed");
+        let wanted = Arc::new(AtomicBool::new(false));
+        let beats = self.beat(lease.clone(), Arc::clone(&wanted));
+        // Side by side, so that neither waits for the other while it waits for the store.
+        tokio::select! {
+            worked = self.work_under(lease, wanted) => worked.map(|never| match never {}),
+            beaten = beats => beaten.map(|never| match never {}),
         }
     }
 
     /// Others learn why, and need not wait until the lease runs out. Where the store cannot be reached, it runs out by itself.
-    async fn let_go(&mut self, reason: &StopReason) {
-        let Some(lease) = self.lease.send_replace(None) else { return };
+    async fn let_go(&mut self, end: &End) {
+        let Some(lease) = self.seat.hold(None) else { return };
         let told = async {
-            if *reason != StopReason::Asked {
-                let _ = self.store.report_stop(&lease, &reason.to_string()).await;
+            match end {
+                End::Stopped(reason) if *reason != StopReason::Asked => {
+                    let _ = self.store.report_stop(&lease, &reason.to_string()).await;
+                }
+                _ => {}
             }
             let _ = self.store.release(&lease).await;
         };
         let _ = tokio::time::timeout(self.settings.lease, told).await;
     }
 
+    /// Has somebody else take the part over.
+    async fn yield_part(&mut self) {
+        if let Some(lease) = self.seat.hold(None) {
+            // Where the store cannot be reached, the lease runs out by itself.
+            let _ = self.store.release(&lease).await;
+        }
+        self.rest(LONGEST_HEARTBEAT * 2).await;
+    }
+
     async fn bear_with(&mut self, error: &Error) {
         self.troubles = self.troubles.saturating_add(1);
         let (error, attempts) = (chain(error), self.troubles);
+        tracing::warn!(projection = %self.id, error, attempts, "the store is in trouble");
         self.publish(|progress| progress.phase = Phase::Retrying { error, attempts });
         self.rest_between_tries(STORE_TROUBLE, attempts).await;
     }
 
-    async fn work_under(&mut self, lease: Lease) -> Result<Infallible, Halt> {
-        if lease.rebuild {
-            self.begin_anew(&lease).await?;
+    async fn work_under(&mut self, lease: Lease, wanted: Arc<AtomicBool>) -> Result<Infallible, Halt> {
+        if let Some(task) = lease.task {
+            self.do_task(&lease, task).await?;
             return Err(Halt::Claim);
         }
         let letters = self.store.dead_letters(&self.id).await?;
-        let mut owned = Owned::new(lease, letters, self.settings.poll);
+        let mut owned = Owned::new(lease, letters, self.settings.poll, wanted);
         self.publish(|progress| {
             progress.position = owned.position;
             progress.phase = Phase::Working;
@@ -173,114 +256,39 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             self.troubles = 0;
         }
     }
-}
 
-/// Keeps the lease until it is lost.
-async fn beat<S: ReadModelStore>(store: S, lease: Lease, length: Duration) -> Result<Infallible, Halt> {
-    let every = (length / 3).min(LONGEST_HEARTBEAT);
-    loop {
-        tokio::time::sleep(every).await;
-        match store.renew(&lease, length).await {
-            Ok(true) => {}
-            Ok(false) => return Err(Halt::Claim),
-            Err(error) if error.is_transient() => {}
-            Err(error) => return Err(Halt::Store(error)),
-        }
+    fn heartbeat(&self) -> Duration {
+        (self.settings.lease / 4).min(LONGEST_HEARTBEAT)
     }
-}
 
-/// Rebuilds.
-impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
-    /// Removes what was written and goes back to the start, at once or not at all.
-    async fn begin_anew(&mut self, lease: &Lease) -> Result<(), Halt> {
-        self.publish(|progress| progress.phase = Phase::Working);
-        let live_from = self.store.log_end().await?;
-        let mut transaction = self.store.begin().await?;
-        let cleared = guarded(self.work.clear(&self.id, &mut transaction)).await;
-        match cleared.map_err(BoxError::from).flatten() {
-            Ok(()) => {}
-            Err(error) if self.store.is_transient(&error) => return Err(Halt::Store(Error::unavailable(error))),
-            Err(error) => {
-                drop(transaction);
-                return self.refuse_rebuild(lease, &error).await;
+    /// Keeps the lease until it is lost, and tells everybody how it goes.
+    fn beat(
+        &self,
+        lease: Lease,
+        wanted: Arc<AtomicBool>,
+    ) -> impl Future<Output = Result<Infallible, Halt>> + Send + use<S, W> {
+        let (store, seat, length, every) =
+            (self.store.clone(), self.seat.clone(), self.settings.lease, self.heartbeat());
+        async move {
+            let mut before = (Instant::now(), lease.position);
+            loop {
+                tokio::time::sleep(every).await;
+                let pulse = pulse(&seat.progress(), &mut before);
+                match store.renew(&lease, length, &pulse).await {
+                    Ok(Renewal::Kept) => {}
+                    Ok(Renewal::Wanted) => wanted.store(true, Ordering::Relaxed),
+                    Ok(Renewal::Lost) => return Err(Halt::Claim),
+                    Err(error) if error.is_transient() => {}
+                    Err(error) => return Err(Halt::Store(error)),
+                }
             }
         }
-        transaction.reset(lease, Position::START, live_from).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    /// The word is taken as done, so that the projection goes on as it was when it is started again.
-    async fn refuse_rebuild(&self, lease: &Lease, error: &BoxError) -> Result<(), Halt> {
-        let mut transaction = self.store.begin().await?;
-        transaction.reset(lease, lease.position, lease.live_from).await?;
-        transaction.commit().await?;
-        Err(Halt::Stop(StopReason::NotRebuilt { error: chain(&**error) }))
-    }
-}
-
-/// Steps: a page is read and taken in, or there is none.
-impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
-    async fn step(&mut self, owned: &mut Owned) -> Result<(), Halt> {
-        if self.is_asked_to_stop() {
-            self.write_down(owned).await?;
-            return Err(Halt::Claim);
-        }
-        let store = self.store.clone();
-        // Called before the read, so that an append that the read has just missed is remembered.
-        let appended = store.appended();
-        let (before, page) = (owned.position, self.read(owned).await?);
-        if !page.is_empty() {
-            owned.poll = self.settings.poll;
-            return self.take_in_page(owned, page).await;
-        }
-        if page.next > before {
-            self.reach(owned, page.next, 0);
-        }
-        if owned.written_at.elapsed() > IDLE_CHECKPOINT {
-            self.write_down(owned).await?;
-        }
-        // A page that is no end, but gets nowhere either, is not asked for again at once.
-        if page.at_end || page.next <= before {
-            self.idle(owned, appended).await;
-        }
-        Ok(())
-    }
-
-    /// Waits for something to do: an append of this process wakes it, and otherwise it looks again after a while.
-    async fn idle(&mut self, owned: &mut Owned, appended: impl Future<Output = ()>) {
-        self.publish(|progress| progress.phase = Phase::Idle);
-        tokio::select! {
-            () = appended => owned.poll = self.settings.poll,
-            () = self.rest(owned.poll) => owned.poll = (owned.poll * 2).min(Settings::LONGEST_POLL.max(owned.poll)),
-        }
-    }
-
-    /// Writes the checkpoint down, where it moved only past events of no interest.
-    async fn write_down(&mut self, owned: &mut Owned) -> Result<(), Halt> {
-        if owned.position > owned.written {
-            let mut transaction = self.store.begin().await?;
-            transaction.advance(&owned.lease, owned.position, 0).await?;
-            transaction.commit().await?;
-        }
-        owned.is_written();
-        Ok(())
-    }
-
-    /// Everything up to `to` is done, and written down if there were events.
-    pub(super) fn reach(&self, owned: &mut Owned, to: Position, events: u64) {
-        owned.position = owned.position.max(to);
-        let position = owned.position;
-        self.publish(|progress| {
-            progress.position = position;
-            progress.events += events;
-            // At once with the position, so that nobody who has waited for it is told of trouble that is over.
-            progress.phase = Phase::Working;
-        });
     }
 
     /// Waits until trouble with a batch may have passed.
     pub(super) async fn wait_out(&mut self, error: &BoxError, attempts: u32, retry: Retry) -> Result<(), Halt> {
         let error = chain(&**error);
+        tracing::warn!(projection = %self.id, error, attempts, "trying again");
         self.publish(|progress| progress.phase = Phase::Retrying { error, attempts });
         self.rest_between_tries(retry, attempts).await;
         if self.is_asked_to_stop() { Err(Halt::Claim) } else { Ok(()) }
@@ -294,7 +302,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         self.wait_out(&error, attempts, STORE_TROUBLE).await.map_err(TroubleError::Halt)
     }
 
-    async fn rest(&self, wait: Duration) {
+    pub(super) async fn rest(&self, wait: Duration) {
         self.unless_asked_to_stop(tokio::time::sleep(wait)).await;
     }
 
@@ -315,8 +323,20 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     }
 
     pub(super) fn publish(&self, change: impl FnOnce(&mut Progress)) {
-        self.progress.send_modify(change);
+        self.seat.publish(change);
     }
+}
+
+/// How many places were passed in a second since the last time, and what goes wrong.
+fn pulse(progress: &Progress, before: &mut (Instant, Position)) -> Pulse {
+    let (since, from) = std::mem::replace(before, (Instant::now(), progress.position));
+    let passed = u128::from(progress.position.0.saturating_sub(from.0));
+    let rate = passed * 1000 / since.elapsed().as_millis().max(1);
+    let error = match &progress.phase {
+        Phase::Retrying { error, .. } => Some(error.clone()),
+        _ => None,
+    };
+    Pulse::new(u64::try_from(rate).unwrap_or(u64::MAX), error)
 }
 
 /// Why trouble was not waited out.
@@ -327,16 +347,27 @@ pub(super) enum TroubleError {
 }
 
 impl Owned {
-    fn new(lease: Lease, letters: Vec<DeadLetter>, poll: Duration) -> Self {
-        let parked = letters.into_iter().filter(|letter| letter.status.is_parked());
-        Self {
-            position: lease.position,
-            written: lease.position,
-            written_at: Instant::now(),
-            parked: parked.map(|letter| (letter.stream.clone(), letter)).collect(),
-            poll,
-            lease,
-        }
+    fn new(lease: Lease, letters: Vec<DeadLetter>, poll: Duration, wanted: Arc<AtomicBool>) -> Self {
+        let ours = |letter: &DeadLetter| letter.status.is_parked() && lease.slices.contains(&letter.stream);
+        let parked = letters.into_iter().filter(ours).map(|letter| (letter.stream.clone(), letter)).collect();
+        let position = lease.position;
+        Self { position, written: position, written_at: Instant::now(), parked, poll, is_round: false, wanted, lease }
+    }
+
+    /// Where nothing has called, an answer that somebody else got a while ago will do.
+    pub(super) fn since(&self) -> Instant {
+        let now = Instant::now();
+        if self.is_round { now.checked_sub(self.poll / 2).unwrap_or(now) } else { now }
+    }
+
+    /// All history was taken in, or is of no interest, and that was not written down yet.
+    pub(super) fn has_passed_history(&self) -> bool {
+        self.written < self.lease.live_from && self.position >= self.lease.live_from
+    }
+
+    /// Whether another process should have the part.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_parked<E>(&self, event: &Recorded<E>) -> bool {

@@ -12,7 +12,7 @@ use crate::runner::page::{Decoded, Place, decode};
 use crate::runner::take_in::NotTaken;
 use crate::runner::work::Work;
 use crate::store::ReadLog;
-use crate::stream::{StreamId, Version};
+use crate::stream::{Slices, StreamId, Version};
 use crate::timestamp::Timestamp;
 
 /// An event that could not be taken in.
@@ -109,8 +109,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
                 }
                 Ok(())
             };
-            let log = ReadLog::after(waiting.after).filter(self.filter.clone()).limit(self.settings.batch);
-            let page = self.store.read_log(log, &mut visit).await?;
+            let log = ReadLog::after(waiting.after).filter(self.filter.clone()).slices(Slices::one(waiting.stream.slice()));
+            let page = self.store.read_log(log.limit(self.settings.batch), &mut visit).await?;
             waiting.after = if page.at_end { waiting.up_to } else { page.next };
         }
         Ok(waiting.read.pop_front())
@@ -159,16 +159,16 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// Takes in the event, if there is one, and has the stream wait for the next: one transaction, under the lease.
     async fn pass(
-        &self,
+        &mut self,
         owned: &mut Owned,
         letter: &DeadLetter,
         event: Option<&Recorded<W::Event>>,
         behind: Option<&DeadLetter>,
     ) -> Result<(), NotTaken> {
-        let mut transaction = self.store.begin().await?;
+        let mut transaction = self.open(owned).await?;
         if let Some(event) = event {
             let replay = event.position <= Some(owned.lease.live_from);
-            self.refusable(&Batch::new(std::slice::from_ref(event), replay), &mut transaction).await?;
+            self.refusable(owned, &Batch::new(std::slice::from_ref(event), replay), &mut transaction).await?;
         }
         transaction.delete_dead_letter(&self.id, &letter.stream, letter.first).await?;
         let count = u64::from(event.is_some());
@@ -178,7 +178,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// Leaves the event out for good, with a record, and has the stream wait for the next.
     async fn discard(
-        &self,
+        &mut self,
         owned: &mut Owned,
         letter: &DeadLetter,
         reason: &str,
@@ -186,14 +186,14 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     ) -> Result<Settled, Halt> {
         let status = DeadLetterStatus::Discarded { reason: reason.to_owned() };
         let record = DeadLetter { last: letter.first, status, ..letter.clone() };
-        let mut transaction = self.store.begin().await?;
+        let mut transaction = self.open(owned).await?;
         transaction.save_dead_letter(&self.id, &record).await?;
         self.go_on_behind(owned, behind, 0, transaction).await?;
         Ok(Settled::Passed)
     }
 
     async fn go_on_behind(
-        &self,
+        &mut self,
         owned: &mut Owned,
         behind: Option<&DeadLetter>,
         count: u64,
@@ -202,12 +202,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         if let Some(behind) = behind {
             transaction.save_dead_letter(&self.id, behind).await?;
         }
-        transaction.advance(&owned.lease, owned.position, count).await?;
-        transaction.commit().await?;
         let to = owned.position;
-        self.reach(owned, to, count);
-        owned.is_written();
-        Ok(())
+        self.close(owned, to, count, transaction).await
     }
 
     async fn park_again(&mut self, owned: &mut Owned, letter: &DeadLetter, error: String) -> Result<Settled, Halt> {

@@ -69,8 +69,12 @@ impl<E> Page<E> {
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     pub(super) async fn read(&self, owned: &Owned) -> Result<Page<W::Event>, Halt> {
         let (mut events, mut unreadable) = (Vec::new(), None);
+        let (mut next, barrier) = (None, owned.lease.barrier);
         let mut visit = |raw: RawEvent<'_>| {
-            if unreadable.is_none() {
+            // What lies behind the place where the parts meet is for those that come after them.
+            if next.is_some() || barrier.is_some() && raw.position > barrier {
+                next = barrier;
+            } else if unreadable.is_none() {
                 match decode(raw) {
                     Ok(event) => events.push(event),
                     Err(failed) => unreadable = Some(failed),
@@ -78,8 +82,9 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             }
             Ok(())
         };
-        let read = ReadLog::after(owned.position).filter(self.filter.clone()).limit(self.settings.batch);
-        let page = self.store.read_log(read, &mut visit).await?;
-        Ok(Page { events, unreadable, next: page.next, at_end: page.at_end })
+        let read = ReadLog::after(owned.position).filter(self.filter.clone()).slices(owned.lease.slices);
+        let page = self.feed.read(&self.store, read.limit(self.pace.limit()), owned.since(), &mut visit).await?;
+        let end = barrier.map_or(page.next, |barrier| barrier.min(page.next));
+        Ok(Page { events, unreadable, next: next.unwrap_or(end), at_end: page.at_end })
     }
 }

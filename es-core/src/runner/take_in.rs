@@ -8,7 +8,7 @@ use crate::runner::engine::{Engine, Halt, Owned, TroubleError};
 use crate::runner::guard::{chain, guarded};
 use crate::runner::letters::Failed;
 use crate::runner::page::{Page, Place};
-use crate::runner::work::Work;
+use crate::runner::work::{Scope, Work};
 use crate::runner::{Phase, Then};
 
 /// Why a batch was not committed.
@@ -126,17 +126,14 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// One transaction: the effect of the batch, the events that wait behind a parked one, and the checkpoint.
     async fn commit(&mut self, owned: &mut Owned, batch: &Batch<'_, W::Event>, to: Position) -> Result<(), NotTaken> {
-        let mut transaction = self.store.begin().await?;
+        let mut transaction = self.open(owned).await?;
         let count = self.project(owned, batch, &mut transaction).await?;
         let waiting = owned.waiting(batch);
         for letter in waiting.values() {
             transaction.save_dead_letter(&self.id, letter).await?;
         }
-        transaction.advance(&owned.lease, to, count).await?;
-        transaction.commit().await?;
+        self.close(owned, to, count, transaction).await?;
         owned.parked.extend(waiting);
-        self.reach(owned, to, count);
-        owned.is_written();
         Ok(())
     }
 
@@ -148,13 +145,13 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         transaction: &mut S::Transaction,
     ) -> Result<u64, NotTaken> {
         if owned.parked.is_empty() {
-            self.refusable(batch, transaction).await?;
+            self.refusable(owned, batch, transaction).await?;
             return Ok(batch.len() as u64);
         }
         let mut count = 0;
         for alike in batch.chunk_by(|a, b| owned.is_parked(a) == owned.is_parked(b)) {
             if alike.iter().all(|event| !owned.is_parked(event)) {
-                self.refusable(&Batch::new(alike, batch.is_replay()), transaction).await?;
+                self.refusable(owned, &Batch::new(alike, batch.is_replay()), transaction).await?;
                 count += alike.len() as u64;
             }
         }
@@ -164,10 +161,11 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     /// Has the projection's own code take in a batch.
     pub(super) async fn refusable(
         &self,
+        owned: &Owned,
         batch: &Batch<'_, W::Event>,
         transaction: &mut S::Transaction,
     ) -> Result<(), NotTaken> {
-        let taken = guarded(self.work.take_in(&self.id, batch, transaction)).await;
+        let taken = guarded(self.work.take_in(Scope::of(&owned.lease), batch, transaction)).await;
         taken.map_err(BoxError::from).flatten().map_err(NotTaken::Refused)
     }
 
@@ -189,15 +187,16 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// Nothing is passed over without a record: the dead letter and the checkpoint are one transaction.
     pub(super) async fn post(&mut self, owned: &mut Owned, letter: &DeadLetter, to: Position) -> Result<(), Halt> {
-        let mut transaction = self.store.begin().await?;
+        let mut transaction = self.open(owned).await?;
         transaction.save_dead_letter(&self.id, letter).await?;
-        transaction.advance(&owned.lease, to, 0).await?;
-        transaction.commit().await?;
+        self.close(owned, to, 0, transaction).await?;
         if letter.status.is_parked() {
             owned.park(&letter.stream, Some(letter));
         }
-        self.reach(owned, to, 0);
-        owned.is_written();
+        tracing::error!(
+            projection = %self.id, stream = %letter.stream, version = %letter.first, status = ?letter.status,
+            error = letter.error, "an event was not taken in"
+        );
         Ok(())
     }
 }

@@ -7,20 +7,25 @@ use crate::document::{self, Document};
 use crate::error::BoxError;
 use crate::event::Event;
 use crate::projection::{Batch, Projector};
-use crate::read_model::{ProjectionId, ReadModelKind, ReadModelStore, ReadModelTransaction};
+use crate::read_model::{
+    InvalidProjection, Lease, ProjectionId, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration,
+};
+use crate::recorded::Position;
 use crate::store::EventFilter;
 
 /// A projector, or documents, in the terms of the engine.
-pub(super) trait Work<S: ReadModelStore>: Send + Sync + 'static {
-    const KIND: ReadModelKind;
+pub(crate) trait Work<S: ReadModelStore>: Send + Sync + 'static {
     type Event: Event;
+
+    /// What the store is told of it.
+    fn registration() -> Result<Registration, InvalidProjection>;
 
     fn filter(&self) -> EventFilter;
 
-    /// Takes in a batch inside the transaction.
+    /// Takes in a batch inside the transaction. Others may write the same read model at the same time when it is `shared`.
     fn take_in(
         &self,
-        id: &ProjectionId,
+        scope: Scope<'_>,
         batch: &Batch<'_, Self::Event>,
         transaction: &mut S::Transaction,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
@@ -31,13 +36,50 @@ pub(super) trait Work<S: ReadModelStore>: Send + Sync + 'static {
         id: &ProjectionId,
         transaction: &mut S::Transaction,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// Prepares to take in again what comes behind the place.
+    fn rewind(
+        &self,
+        to: Position,
+        transaction: &mut S::Transaction,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// History begins, or ends.
+    fn replay(
+        &self,
+        signal: Replay,
+        transaction: &mut S::Transaction,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
 }
 
-pub(super) struct Project<P>(pub(super) P);
+/// Whose read model is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) id: &'a ProjectionId,
+    /// Whether others may write it at the same time.
+    pub(crate) shared: bool,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn of(lease: &'a Lease) -> Self {
+        Self { id: &lease.id, shared: lease.parts > 1 }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Replay {
+    Begins,
+    Ends,
+}
+
+pub(crate) struct Project<P>(pub(crate) P);
 
 impl<S: ReadModelStore, P: Projector<Target = S::Target>> Work<S> for Project<P> {
-    const KIND: ReadModelKind = ReadModelKind::Projector;
     type Event = P::Event;
+
+    fn registration() -> Result<Registration, InvalidProjection> {
+        Ok(Registration::new(ProjectionId::new(P::NAME, P::VERSION)?, ReadModelKind::Projector))
+    }
 
     fn filter(&self) -> EventFilter {
         self.0.filter()
@@ -45,7 +87,7 @@ impl<S: ReadModelStore, P: Projector<Target = S::Target>> Work<S> for Project<P>
 
     async fn take_in(
         &self,
-        _: &ProjectionId,
+        _: Scope<'_>,
         batch: &Batch<'_, P::Event>,
         transaction: &mut S::Transaction,
     ) -> Result<(), BoxError> {
@@ -55,19 +97,40 @@ impl<S: ReadModelStore, P: Projector<Target = S::Target>> Work<S> for Project<P>
     async fn clear(&self, _: &ProjectionId, transaction: &mut S::Transaction) -> Result<(), BoxError> {
         self.0.clear(transaction.target()).await
     }
+
+    async fn rewind(&self, to: Position, transaction: &mut S::Transaction) -> Result<(), BoxError> {
+        self.0.rewind(to, transaction.target()).await
+    }
+
+    async fn replay(&self, signal: Replay, transaction: &mut S::Transaction) -> Result<(), BoxError> {
+        let told = match signal {
+            Replay::Begins => self.0.replay_begins(transaction.target()).await,
+            Replay::Ends => self.0.replay_ends(transaction.target()).await,
+        };
+        told.map_err(Into::into)
+    }
 }
 
-pub(super) struct Fold<D>(PhantomData<fn() -> D>);
+pub(crate) struct Fold<D>(PhantomData<fn() -> D>);
 
 impl<D> Fold<D> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(PhantomData)
     }
 }
 
+/// Documents cannot tell what an event has changed in them.
+#[derive(Debug, thiserror::Error)]
+#[error("documents are folded values, and would count events twice: ask for a rebuild")]
+struct OnlyForwards;
+
 impl<S: ReadModelStore, D: Document> Work<S> for Fold<D> {
-    const KIND: ReadModelKind = ReadModelKind::Documents;
     type Event = D::Event;
+
+    fn registration() -> Result<Registration, InvalidProjection> {
+        let id = ProjectionId::new(D::NAME, D::VERSION)?;
+        Ok(Registration { indexed: D::INDEXED, ..Registration::new(id, ReadModelKind::Documents) })
+    }
 
     fn filter(&self) -> EventFilter {
         D::filter()
@@ -75,14 +138,22 @@ impl<S: ReadModelStore, D: Document> Work<S> for Fold<D> {
 
     async fn take_in(
         &self,
-        id: &ProjectionId,
+        scope: Scope<'_>,
         batch: &Batch<'_, D::Event>,
         transaction: &mut S::Transaction,
     ) -> Result<(), BoxError> {
-        document::fold_batch::<D, _>(id, batch, transaction).await
+        document::fold_batch::<D, _>(scope, batch, transaction).await
     }
 
     async fn clear(&self, id: &ProjectionId, transaction: &mut S::Transaction) -> Result<(), BoxError> {
         Ok(transaction.clear_documents(id).await?)
+    }
+
+    async fn rewind(&self, _: Position, _: &mut S::Transaction) -> Result<(), BoxError> {
+        Err(OnlyForwards.into())
+    }
+
+    async fn replay(&self, _: Replay, _: &mut S::Transaction) -> Result<(), BoxError> {
+        Ok(())
     }
 }

@@ -1,0 +1,58 @@
+//! Why nothing was started.
+
+use crate::error::Error;
+use crate::read_model::{InvalidProjection, ProjectionId};
+
+/// A configuration that cannot work, or a store that cannot be reached.
+///
+/// # Example: two projections of one name
+///
+/// ```
+/// # use es_core::{Document, Event, IntoKeys, Recorded};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "account")]
+/// # enum AccountEvent { Opened }
+/// # #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// # struct Balance;
+/// # impl Document for Balance {
+/// #     const NAME: &'static str = "balance";
+/// #     type Event = AccountEvent;
+/// #     fn key(_: &Recorded<AccountEvent>) -> impl IntoKeys {}
+/// #     fn apply(&mut self, _: &Recorded<AccountEvent>) {}
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use es_core::Runner;
+///
+/// let twice = Runner::new(es_memory::MemoryStore::new()).document::<Balance>().document::<Balance>();
+/// let refused = twice.start().await.unwrap_err();
+/// assert_eq!(refused.to_string(), "projection `balance v1` was added twice");
+/// # }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No projection was added.
+    #[error("a runner needs at least one projection: call `add` or `document` before `start`")]
+    Nothing,
+    /// Two projections have one name and version.
+    #[error("projection `{id}` was added twice")]
+    Twice {
+        /// Which one.
+        id: ProjectionId,
+    },
+    /// A name that no projection can have.
+    #[error(transparent)]
+    Name(#[from] InvalidProjection),
+    /// A setting that cannot work.
+    #[error("projection `{id}`: {problem}")]
+    Settings {
+        /// Which projection.
+        id: ProjectionId,
+        /// What cannot work.
+        problem: &'static str,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}

@@ -1,0 +1,87 @@
+//! How many events are taken in at once: as many as are done in good time.
+
+use std::time::Duration;
+
+/// Enough for a batch to be worth its transaction, and few enough for the slowest handler.
+const FIRST: u32 = 250;
+/// A full batch that is done within this time might as well be larger.
+const SOON: Duration = Duration::from_millis(100);
+/// A batch that takes longer should be smaller.
+const LATE: Duration = Duration::from_millis(400);
+
+pub(super) struct Pace {
+    most: u32,
+    now: u32,
+    late: Duration,
+}
+
+impl Pace {
+    pub(super) fn new(most: u32, lease: Duration) -> Self {
+        Self { most, now: most.min(FIRST), late: LATE.min(lease / 4) }
+    }
+
+    /// How many events to ask for.
+    pub(super) fn limit(&self) -> u32 {
+        self.now
+    }
+
+    /// Learns from a batch.
+    pub(super) fn took(&mut self, events: usize, time: Duration) {
+        let is_full = u32::try_from(events).is_ok_and(|events| events >= self.now);
+        if time > self.late {
+            self.now = (self.now / 2).max(1);
+        } else if is_full && time < SOON.min(self.late) {
+            self.now = self.now.saturating_mul(2).min(self.most);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(10);
+    const FAST: Duration = Duration::from_millis(5);
+    const SLOW: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn fast_full_batches_grow_up_to_the_most() {
+        let mut pace = Pace::new(1_500, LEASE);
+        let mut limits = Vec::new();
+        for _ in 0..4 {
+            limits.push(pace.limit());
+            pace.took(pace.limit() as usize, FAST);
+        }
+        assert_eq!(limits, [250, 500, 1_000, 1_500]);
+    }
+
+    #[test]
+    fn batches_that_are_not_full_say_nothing_of_larger_ones() {
+        let mut pace = Pace::new(1_000, LEASE);
+        pace.took(249, FAST);
+        assert_eq!(pace.limit(), 250);
+    }
+
+    #[test]
+    fn slow_batches_shrink_to_a_single_event_and_grow_again() {
+        let mut pace = Pace::new(1_000, LEASE);
+        for _ in 0..20 {
+            pace.took(1, SLOW);
+        }
+        assert_eq!(pace.limit(), 1);
+        pace.took(1, FAST);
+        assert_eq!(pace.limit(), 2);
+    }
+
+    #[test]
+    fn a_batch_is_late_before_its_lease_is() {
+        let mut pace = Pace::new(1_000, Duration::from_millis(400));
+        pace.took(250, Duration::from_millis(150));
+        assert_eq!(pace.limit(), 125);
+    }
+
+    #[test]
+    fn the_most_is_never_passed() {
+        assert_eq!(Pace::new(7, LEASE).limit(), 7);
+    }
+}

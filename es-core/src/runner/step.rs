@@ -1,0 +1,123 @@
+//! Steps: a page is read and taken in, or there is none, and it waits for one.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::read_model::{Control, ReadModelStore};
+use crate::recorded::Position;
+use crate::runner::engine::{Engine, Halt, Owned};
+use crate::runner::work::Work;
+use crate::runner::{Phase, Settings};
+
+/// A checkpoint that moved only past events of no interest is written down this often.
+const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
+
+impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
+    pub(super) async fn step(&mut self, owned: &mut Owned) -> Result<(), Halt> {
+        if self.is_asked_to_stop() {
+            self.write_down(owned).await?;
+            return Err(Halt::Claim);
+        }
+        if owned.is_wanted() {
+            self.write_down(owned).await?;
+            return Err(Halt::Yield);
+        }
+        if owned.lease.barrier.is_some_and(|barrier| owned.position >= barrier) {
+            return self.meet(owned).await;
+        }
+        let store = self.store.clone();
+        // Called before the read, so that an append that the read has just missed is remembered.
+        let appended = store.appended();
+        let (before, started) = (owned.position, Instant::now());
+        let page = self.read(owned).await?;
+        if !page.is_empty() {
+            owned.poll = self.settings.poll;
+            let events = page.events.len();
+            self.take_in_page(owned, page).await?;
+            self.pace.took(events, started.elapsed());
+            return self.serve(owned).await;
+        }
+        if page.next > before {
+            self.reach(owned, page.next, 0);
+        }
+        if owned.written_at.elapsed() > IDLE_CHECKPOINT || owned.has_passed_history() {
+            self.write_down(owned).await?;
+        }
+        self.serve(owned).await?;
+        // A page that is no end, but gets nowhere either, is not asked for again at once.
+        if page.at_end || page.next <= before {
+            self.idle(owned, appended).await;
+        }
+        Ok(())
+    }
+
+    /// Waits for something to do: an append of this process wakes it, and otherwise it looks again after a while.
+    async fn idle(&mut self, owned: &mut Owned, appended: impl Future<Output = ()>) {
+        self.publish(|progress| progress.phase = Phase::Idle);
+        tokio::select! {
+            () = appended => (owned.poll, owned.is_round) = (self.settings.poll, false),
+            () = self.rest(owned.poll) => {
+                (owned.poll, owned.is_round) = ((owned.poll * 2).min(Settings::LONGEST_POLL.max(owned.poll)), true);
+            }
+        }
+    }
+
+    /// At the place where all parts meet before they are divided anew: whoever comes last divides.
+    async fn meet(&mut self, owned: &mut Owned) -> Result<(), Halt> {
+        self.write_down(owned).await?;
+        if self.store.divide(&self.id).await? {
+            tracing::info!(projection = %self.id, position = %owned.position, "divided anew");
+            return Err(Halt::Claim);
+        }
+        self.publish(|progress| progress.phase = Phase::Idle);
+        self.rest(self.settings.poll).await;
+        Ok(())
+    }
+
+    /// Makes this version the one that serves, if that is wanted and it has caught up.
+    async fn serve(&mut self, owned: &mut Owned) -> Result<(), Halt> {
+        if self.serves || owned.position < owned.lease.live_from {
+            return Ok(());
+        }
+        self.write_down(owned).await?;
+        match self.store.control(&self.id, Control::Serve).await {
+            Ok(_) => {
+                tracing::info!(projection = %self.id, "caught up, and serves");
+                self.serves = true;
+                Ok(())
+            }
+            // Another part has not caught up yet, and will see to it.
+            Err(Error::Setup(_)) => {
+                self.serves = owned.lease.parts > 1;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes the checkpoint down, where it moved only past events of no interest.
+    async fn write_down(&mut self, owned: &mut Owned) -> Result<(), Halt> {
+        if owned.position > owned.written {
+            let transaction = self.open(owned).await?;
+            let to = owned.position;
+            self.close(owned, to, 0, transaction).await?;
+        }
+        owned.is_written();
+        Ok(())
+    }
+
+    /// Everything up to `to` is done, and written down if there were events.
+    pub(super) fn reach(&self, owned: &mut Owned, to: Position, events: u64) {
+        owned.position = owned.position.max(to);
+        let position = owned.position;
+        self.publish(|progress| {
+            progress.position = position;
+            progress.events += events;
+            // At once with the position, so that nobody who has waited for it is told of trouble that is over.
+            progress.phase = Phase::Working;
+        });
+    }
+}

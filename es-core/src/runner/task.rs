@@ -1,0 +1,60 @@
+//! Tasks: what moves the checkpoint of the whole projection, back to the start or to another place.
+
+use crate::error::{BoxError, Error};
+use crate::read_model::{Lease, ReadModelStore, ReadModelTransaction, Task};
+use crate::recorded::Position;
+use crate::runner::engine::{Engine, Halt};
+use crate::runner::guard::{chain, guarded};
+use crate::runner::work::{Replay, Work};
+use crate::runner::{Phase, StopReason};
+
+impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
+    /// Goes back, at once or not at all.
+    pub(super) async fn do_task(&mut self, lease: &Lease, task: Task) -> Result<(), Halt> {
+        tracing::info!(projection = %self.id, ?task, "going back");
+        self.publish(|progress| progress.phase = Phase::Working);
+        let live_from = self.store.log_end().await?;
+        let mut transaction = self.store.begin().await?;
+        let prepared = guarded(self.prepare(task, &mut transaction)).await;
+        match prepared.map_err(BoxError::from).flatten() {
+            Ok(()) => {}
+            Err(error) if self.store.is_transient(&error) => return Err(Halt::Store(Error::unavailable(error))),
+            Err(error) => {
+                drop(transaction);
+                return self.refuse(lease, task, &error).await;
+            }
+        }
+        transaction.reset(lease, place_of(task), live_from).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn prepare(&self, task: Task, transaction: &mut S::Transaction) -> Result<(), BoxError> {
+        match task {
+            Task::Rebuild => self.work.clear(&self.id, transaction).await,
+            Task::Rewind(to) => {
+                self.work.rewind(to, transaction).await?;
+                // From the start on, the first batch tells by itself.
+                if to > Position::START { self.work.replay(Replay::Begins, transaction).await } else { Ok(()) }
+            }
+        }
+    }
+
+    /// The task is taken as done, so that the projection goes on as it was when it is started again.
+    async fn refuse(&self, lease: &Lease, task: Task, error: &BoxError) -> Result<(), Halt> {
+        let mut transaction = self.store.begin().await?;
+        transaction.dismiss(lease).await?;
+        transaction.commit().await?;
+        let error = chain(&**error);
+        Err(Halt::Stop(match task {
+            Task::Rebuild => StopReason::NotRebuilt { error },
+            Task::Rewind(_) => StopReason::NotRewound { error },
+        }))
+    }
+}
+
+fn place_of(task: Task) -> Position {
+    match task {
+        Task::Rebuild => Position::START,
+        Task::Rewind(to) => to,
+    }
+}
