@@ -219,6 +219,9 @@ macro_rules! conformance_tests {
                 filters_let_pass_what_was_asked_for
                 next_moves_past_what_was_filtered
                 a_limit_beside_a_filter_loses_nothing
+                parts_by_slice_share_the_log
+                both_ends_of_the_slices_belong_to_them
+                slices_go_together_with_filters
                 log_end_covers_what_was_acknowledged
                 an_error_of_the_visitor_ends_the_read
                 no_lock_is_held_while_the_log_is_visited

@@ -82,6 +82,7 @@
 
 mod id;
 mod stream;
+mod slices;
 mod timestamp;
 mod metadata;
 
@@ -132,6 +133,7 @@ pub use read_model::{
 pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};
 pub use retry::Retry;
 pub use runner::{OnFailure, Phase, Progress, Runner, Running, Settings, StartError, StopReason, WaitError};
+pub use slices::{InvalidSlices, Slices};
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use store::{
     BoxFuture, Direction, DynEventStore, ErasedEventStore, EventFilter, EventStore, EventStoreExt, Fold, LogPage,

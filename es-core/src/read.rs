@@ -10,6 +10,7 @@ use futures_core::Stream;
 use crate::error::Error;
 use crate::event::Event;
 use crate::recorded::{Position, RawEvent, Recorded};
+use crate::slices::Slices;
 use crate::store::{BoxFuture, Direction, EventFilter, EventStore, ReadLog, ReadStream};
 use crate::stream::Version;
 
@@ -154,12 +155,18 @@ impl<'a, S: EventStore, E: Event> LogEvents<'a, S, E> {
         Self { pages: self.pages.map(|read| read.filter(filter)), ..self }
     }
 
+    /// Reads only events of the streams in these slices, so that several readers can share the log. The default is
+    /// [`Slices::ALL`].
+    pub fn slices(self, slices: Slices) -> Self {
+        Self { pages: self.pages.map(|read| read.slices(slices)), ..self }
+    }
+
     /// Stops after `events` events.
     pub fn limit(self, events: u64) -> Self {
         Self { remaining: Some(events), ..self }
     }
 
-    /// Everything up to here has been taken, or passed over by the filter.
+    /// Everything up to here has been taken, or passed over by the filter or the slices.
     pub fn position(&self) -> Position {
         match self.pages.covered {
             Some(covered) if self.pages.ready.is_empty() => covered,

@@ -9,6 +9,7 @@ use std::future::Future;
 use crate::error::Error;
 use crate::event::{EncodedEvent, Event};
 use crate::recorded::{Append, Appended, Position, RawEvent};
+use crate::slices::Slices;
 use crate::snapshot::Snapshot;
 use crate::stream::{StreamId, Version};
 
@@ -260,6 +261,8 @@ pub struct ReadLog {
     pub after: Position,
     /// Which events it wants to see.
     pub filter: EventFilter,
+    /// Of which part of all streams.
+    pub slices: Slices,
     /// How many of them at the most.
     pub limit: u32,
 }
@@ -270,13 +273,19 @@ impl ReadLog {
 
     /// Whatever comes behind `position`, at most [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) events.
     pub fn after(position: Position) -> Self {
-        Self { after: position, filter: EventFilter::all(), limit: Self::DEFAULT_LIMIT }
+        Self { after: position, filter: EventFilter::all(), slices: Slices::ALL, limit: Self::DEFAULT_LIMIT }
     }
 
     /// Only events that the filter lets pass. The store filters, so the others cost next to nothing.
     #[must_use]
     pub fn filter(self, filter: EventFilter) -> Self {
         Self { filter, ..self }
+    }
+
+    /// Only events of the streams in these slices, beside what the filter says. The default is [`Slices::ALL`].
+    #[must_use]
+    pub fn slices(self, slices: Slices) -> Self {
+        Self { slices, ..self }
     }
 
     /// At most `events` events. The default is [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT).
@@ -299,7 +308,7 @@ impl ReadLog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogPage {
     /// Every wanted event up to here, this place included, has been visited. It may lie far behind the last event that was
-    /// visited, when a filter passed over others, and never before the place the read began at.
+    /// visited, when a filter or the slices passed over others, and never before the place the read began at.
     pub next: Position,
     /// Whether the log had nothing more when it was read. A page may be short, or empty, without being the end.
     pub at_end: bool,

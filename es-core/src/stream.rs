@@ -89,7 +89,8 @@ impl StreamId {
         &self.id
     }
 
-    /// Which of the [`SLICES`] equal parts of all streams this one belongs to, so that readers can share the log.
+    /// Which of the [`SLICES`] equal parts of all streams this one belongs to, so that readers can share the log by
+    /// [`Slices`](crate::Slices).
     ///
     /// It is stored with every event and therefore never changes: the 64-bit FNV-1a hash of the text form, folded to its
     /// lowest ten bits by exclusive or (see [the authors' page](http://www.isthe.com/chongo/tech/comp/fnv/)).

@@ -43,8 +43,9 @@ impl Log {
             let after = next;
             let (page, end) = self.page(after);
             for commit in &page {
+                let in_slices = read.slices.contains(&commit.stream);
                 for entry in commit.entries().filter(|entry| entry.position() > after) {
-                    if read.filter.allows(commit.stream.category(), entry.event_type()) {
+                    if in_slices && read.filter.allows(commit.stream.category(), entry.event_type()) {
                         if left == 0 {
                             return Ok(LogPage { next, at_end: false });
                         }

@@ -34,7 +34,8 @@ use crate::read::{event, next, signed};
 use crate::row::Column;
 use crate::sql::Sql;
 
-/// With a filter, so many events are looked through for one page, lest a rare type cost a round trip for each page of others.
+/// With a filter, or for a part of all streams, so many events are looked through for one page, lest a rare type cost a round
+/// trip for each page of others.
 const FILTERED_WINDOW: u32 = 10_000;
 
 /// How far to read, with a tick on the way if there is not enough without one.
@@ -53,6 +54,7 @@ SELECT s.version, s.event_id, s.type, s.schema_version, s.payload, s.recorded_at
         WHERE e.pk + t.shift > $1
           AND (cardinality($4::text[]) = 0 OR e.category = ANY ($4))
           AND (cardinality($5::text[]) = 0 OR e.type = ANY ($5))
+          AND e.slice BETWEEN $6 AND $7
         ORDER BY e.pk OFFSET 0) s
  LIMIT $3";
 
@@ -60,12 +62,13 @@ SELECT s.version, s.event_id, s.type, s.schema_version, s.payload, s.recorded_at
 /// its own, so that a page costs what it holds.
 pub(crate) const DENSE_PAGE: &str = "
 SELECT e.version, e.event_id, e.type, e.schema_version, e.payload, e.recorded_at,
-       e.correlation_id, e.causation_id, e.metadata, e.pk + $6, e.category, e.stream_id
+       e.correlation_id, e.causation_id, e.metadata, e.pk + $8, e.category, e.stream_id
   FROM {schema}.events e
- WHERE e.pk > $1 - $6 AND e.pk <= $2 - $6 AND e.epoch = $7
-   AND pg_visible_in_snapshot(e.xid, $9::text::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xid, $8::text::pg_snapshot)
+ WHERE e.pk > $1 - $8 AND e.pk <= $2 - $8 AND e.epoch = $9
+   AND pg_visible_in_snapshot(e.xid, $11::text::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xid, $10::text::pg_snapshot)
    AND (cardinality($4::text[]) = 0 OR e.category = ANY ($4))
    AND (cardinality($5::text[]) = 0 OR e.type = ANY ($5))
+   AND e.slice BETWEEN $6 AND $7
  ORDER BY e.pk LIMIT $3";
 
 /// Ticks, and waits for its turn if somebody else does.
@@ -105,7 +108,8 @@ impl Ask for FindWindow<'_> {
 
     async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Window, Failure> {
         let read = self.0;
-        let wanted = if read.filter == EventFilter::all() { read.limit } else { read.limit.max(FILTERED_WINDOW) };
+        let everything = read.filter == EventFilter::all() && read.slices.is_all();
+        let wanted = if everything { read.limit } else { read.limit.max(FILTERED_WINDOW) };
         let query = sqlx::query(sql.log_window.clone()).bind(signed(read.after.0)).bind(i64::from(wanted.max(1)));
         Ok(Window::of(&query.fetch_one(connection).await?)?)
     }
@@ -181,7 +185,9 @@ impl Ask for ReadPage<'_, '_> {
             .bind(signed(self.window.upto.0))
             .bind(i64::from(self.read.limit))
             .bind(categories)
-            .bind(types);
+            .bind(types)
+            .bind(i32::from(self.read.slices.first()))
+            .bind(i32::from(self.read.slices.last()));
         let query = match &self.window.dense {
             Some(tick) => query.bind(tick.shift).bind(tick.epoch).bind(tick.prev.clone()).bind(tick.snap.clone()),
             None => query,

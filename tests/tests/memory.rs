@@ -228,6 +228,9 @@ mod caught {
         moved_places: MovesPlaces by log::places_never_change, "places never change";
         a_stay_behind_the_filter: StaysBehindTheFilter by log::next_moves_past_what_was_filtered, "says that this is the end";
         an_early_end_of_a_filter: SaysTheEndTooEarly by log::a_limit_beside_a_filter_loses_nothing, "wanted events are left";
+        ignored_slices: IgnoresSlices by log::parts_by_slice_share_the_log, "only events of the streams in the slices";
+        a_lost_slice: LosesTheLastSlice by log::both_ends_of_the_slices_belong_to_them, "both ends included";
+        slices_forgotten_beside_a_filter: ForgetsSlicesBesideAFilter by log::slices_go_together_with_filters, "only events of the streams in the slices";
         an_ignored_type: IgnoresTypes by log::filters_let_pass_what_was_asked_for, "only events that the filter lets pass";
         an_early_end: SaysTheEndTooEarly by log::at_end_is_only_said_at_the_end, "is not at its end";
         an_early_end_of_nothing: SaysTheEndTooEarly by log::a_limit_of_zero_visits_nothing, "is not at its end";

@@ -3,14 +3,15 @@
 use super::Candidate;
 use super::read::append_meanwhile;
 use super::support::{
-    Lot, Seen, SeenEnough, added, append, assert_seen_enough, fill, ids, log, log_after, of_stream, page, stream,
-    stream_in, whole,
+    Lot, Seen, SeenEnough, added, append, assert_seen_enough, fill, ids, log, log_after, of_stream, page, read_on,
+    stream, stream_in, whole,
 };
 use crate::error::Error;
 use crate::recorded::{NewEvent, Position, RawEvent};
+use crate::slices::Slices;
 use crate::store::{EventFilter, ReadLog};
 use crate::stream::ExpectedVersion::Any;
-use crate::stream::StreamId;
+use crate::stream::{SLICES, StreamId};
 
 /// A log without events has nothing to visit, and says that this is its end.
 pub async fn an_empty_log_is_at_its_end<S: Candidate>(store: S) {
@@ -214,6 +215,60 @@ pub async fn a_limit_beside_a_filter_loses_nothing<S: Candidate>(store: S) {
         assert!(!page.at_end || seen == 4, "`at_end` is not said while wanted events are left");
     }
     assert_eq!(seen, 4, "the wanted events are visited once each");
+}
+
+/// Whoever reads all parts of a division reads every event exactly once, and each part in the order of the log.
+pub async fn parts_by_slice_share_the_log<S: Candidate>(store: S) {
+    scatter(&store, 40).await;
+    let all = log(&store).await;
+    for parts in [1, 2, 3, 10] {
+        let mut shared = Vec::new();
+        for slices in Slices::divide(parts).expect("so many parts can be made") {
+            let seen = in_slices(&store, slices, &EventFilter::all(), 500).await;
+            let wanted: Vec<Seen> = all.iter().filter(|event| slices.contains(&event.stream)).cloned().collect();
+            assert_eq!(seen, wanted, "exactly the events in the slices {slices} are visited, in log order");
+            shared.extend(seen);
+        }
+        shared.sort_by_key(Seen::place);
+        assert_eq!(shared, all, "every event is in exactly one of {parts} parts");
+    }
+}
+
+/// The first and the last slice of a range belong to it, their neighbours do not.
+pub async fn both_ends_of_the_slices_belong_to_them<S: Candidate>(store: S) {
+    let streams = scatter(&store, 20).await;
+    let all = log(&store).await;
+    for slice in streams.iter().map(StreamId::slice) {
+        let ranges = [(slice, slice), (0, slice), (slice, SLICES - 1), (0, slice.max(1) - 1), (slice + 1, SLICES - 1)];
+        for slices in ranges.into_iter().filter_map(|(first, last)| Slices::new(first, last).ok()) {
+            let seen = in_slices(&store, slices, &EventFilter::all(), 500).await;
+            let wanted: Vec<Seen> = all.iter().filter(|event| slices.contains(&event.stream)).cloned().collect();
+            assert_eq!(seen, wanted, "exactly the events in the slices {slices} are visited, both ends included");
+        }
+    }
+}
+
+/// Slices beside a filter: what both let pass is visited, whatever the size of the pages.
+pub async fn slices_go_together_with_filters<S: Candidate>(store: S) {
+    scatter(&store, 20).await;
+    let all = log(&store).await;
+    for filter in filters() {
+        for slices in Slices::divide(3).expect("three parts can be made") {
+            let allowed = |event: &&Seen| filter.allows(event.stream.category(), &event.event_type);
+            let in_part = all.iter().filter(|event| slices.contains(&event.stream));
+            let wanted: Vec<Seen> = in_part.filter(allowed).cloned().collect();
+            for limit in [1, 7] {
+                let seen = in_slices(&store, slices, &filter, limit).await;
+                assert_eq!(seen, wanted, "exactly what {filter:?} and {slices} let pass, in pages of {limit}");
+            }
+        }
+    }
+}
+
+/// What a reader of these slices visits, from the start of the log to its end.
+async fn in_slices<S: Candidate>(store: &S, slices: Slices, filter: &EventFilter, limit: u32) -> Vec<Seen> {
+    let read = ReadLog::after(Position::START).slices(slices).filter(filter.clone()).limit(limit);
+    read_on(store, read).await.0
 }
 
 /// The log's end lies at or behind every event that was committed before the call, and these can be read up to there.

@@ -146,7 +146,7 @@ pub(super) async fn whole<S: Candidate>(store: &S, stream: &StreamId) -> Vec<See
 
 /// One page of the log, with the checks that hold for every page.
 pub(super) async fn page<S: Candidate>(store: &S, read: ReadLog) -> (Vec<Seen>, LogPage) {
-    let (after, limit, filter) = (read.after, read.limit, read.filter.clone());
+    let (after, limit, filter, slices) = (read.after, read.limit, read.filter.clone(), read.slices);
     let mut seen = Vec::new();
     let mut visit = |raw: RawEvent<'_>| {
         seen.push(Seen::from(raw));
@@ -164,6 +164,8 @@ pub(super) async fn page<S: Candidate>(store: &S, read: ReadLog) -> (Vec<Seen>, 
     assert!(seen.len() as u64 <= u64::from(limit), "no more than `limit` events are visited");
     let wanted = |event: &Seen| filter.allows(event.stream.category(), &event.event_type);
     assert!(seen.iter().all(wanted), "only events that the filter lets pass are visited");
+    let in_slices = |event: &Seen| slices.contains_slice(event.stream.slice());
+    assert!(seen.iter().all(in_slices), "only events of the streams in the slices {slices} are visited");
     (seen, page)
 }
 
@@ -174,11 +176,15 @@ pub(super) async fn log_after<S: Candidate>(
     filter: &EventFilter,
     limit: u32,
 ) -> (Vec<Seen>, Position) {
+    read_on(store, ReadLog::after(after).filter(filter.clone()).limit(limit)).await
+}
+
+/// Everything that a read and those that go on from where it ended visit, and where they ended.
+pub(super) async fn read_on<S: Candidate>(store: &S, read: ReadLog) -> (Vec<Seen>, Position) {
     let end = store.log_end().await.expect("the log has an end");
-    let (mut all, mut next, mut empty) = (Vec::new(), after, 0);
+    let (mut all, mut next, mut empty) = (Vec::new(), read.after, 0);
     while next < end {
-        let read = ReadLog::after(next).filter(filter.clone()).limit(limit);
-        let (seen, page) = page(store, read).await;
+        let (seen, page) = page(store, ReadLog { after: next, ..read.clone() }).await;
         empty = if page.next > next { 0 } else { empty + 1 };
         assert!(
             !(page.at_end && page.next < end),

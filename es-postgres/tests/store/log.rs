@@ -1,6 +1,6 @@
 //! The log, beside transactions that are late, early, large, or none of our business.
 
-use es_core::{EventFilter, EventStore, Position, ReadLog};
+use es_core::{EventFilter, EventStore, Position, ReadLog, Slices};
 use es_test_support::Database;
 use sqlx::Row;
 
@@ -106,6 +106,31 @@ async fn filters_work_inside_a_giant_transaction() {
         }
     }
     assert_eq!(count, 60_000);
+}
+
+#[tokio::test]
+async fn slices_work_inside_a_giant_transaction() {
+    let (store, database) = store().await;
+    add(&store, "giant", 41_000).await;
+    add(&store, "small", 3).await;
+    let end = store.log_end().await.unwrap();
+    let mut connection = connection(database.url()).await;
+    let plan = "SELECT dense::int::bigint FROM es.log_window(0, 10000)";
+    assert_eq!(number(&mut connection, plan).await, 1, "the primary key leads through the transaction");
+    let (giant, small) = (stream("giant").slice(), stream("small").slice());
+    for (slices, wanted) in [(0..=1023, 41_003), (giant..=giant, 41_000), (small..=small, 3)] {
+        let (mut seen, mut next) = (0, Position::START);
+        while next < end {
+            let slices = Slices::new(*slices.start(), *slices.end()).unwrap();
+            let mut visit = |event: es_core::RawEvent<'_>| {
+                assert!(slices.contains(&event.stream));
+                seen += 1;
+                Ok(())
+            };
+            next = store.read_log(ReadLog::after(next).slices(slices).limit(9_000), &mut visit).await.unwrap().next;
+        }
+        assert_eq!(seen, wanted, "{slices:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Direction, EncodedEvent, Error, EventStore, ExpectedVersion, Fold, LogPage, Metadata, NewEvent,
-    Position, RawEvent, ReadLog, ReadStream, Snapshot, StreamId, Timestamp, Version, Visit,
+    Append, Appended, Direction, EncodedEvent, Error, EventFilter, EventStore, ExpectedVersion, Fold, LogPage,
+    Metadata, NewEvent, Position, RawEvent, ReadLog, ReadStream, Slices, Snapshot, StreamId, Timestamp, Version, Visit,
 };
 use es_memory::MemoryStore;
 use tokio::task::yield_now;
@@ -70,6 +70,9 @@ pub enum Fault {
     MovesPlaces,
     StaysBehindTheFilter,
     IgnoresTypes,
+    IgnoresSlices,
+    LosesTheLastSlice,
+    ForgetsSlicesBesideAFilter,
     SaysTheEndTooEarly,
     EndsTheLogTooEarly,
     FallsBackAtTheEnd,
@@ -381,8 +384,15 @@ impl EventStore for Faulty {
             }
             Fault::IgnoresTypes => {
                 let categories = read.filter.wanted_categories().to_vec();
-                read.filter(es_core::EventFilter::categories(categories))
+                read.filter(EventFilter::categories(categories))
             }
+            Fault::IgnoresSlices => read.slices(Slices::ALL),
+            Fault::LosesTheLastSlice => {
+                let last = read.slices.last().saturating_sub(1).max(read.slices.first());
+                let slices = Slices::new(read.slices.first(), last).unwrap();
+                read.slices(slices)
+            }
+            Fault::ForgetsSlicesBesideAFilter if filter != EventFilter::all() => read.slices(Slices::ALL),
             Fault::MovesPlaces => ReadLog::after(Position(after.0 / end.0.max(1))).filter(filter.clone()).limit(limit),
             _ => read,
         };
