@@ -2,18 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::future::Future;
-use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{BoxError, Error};
+use crate::error::BoxError;
 use crate::event::Event;
 use crate::projection::Batch;
-use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, ReadModelTransaction};
+use crate::read_model::{ProjectionId, ReadModelTransaction};
 use crate::recorded::Recorded;
-use crate::store::{EventFilter, EventStoreExt};
+use crate::store::EventFilter;
 use crate::stream::StreamId;
 
 /// The longest key of a document, in bytes.
@@ -168,20 +166,24 @@ impl<T: Into<String>> IntoKeys for Vec<T> {
 /// A key that no store can hold.
 #[derive(Debug, thiserror::Error)]
 #[error("a document's key has 1 to {MAX_KEY_BYTES} bytes and no NUL; this one has {bytes} bytes: {beginning:?}")]
-struct InvalidKey {
+pub(crate) struct InvalidKey {
     bytes: usize,
     beginning: String,
 }
 
-/// Folds a batch into its documents.
+/// Folds a batch into its documents. Others may write them at the same time when they are `shared`.
 pub(crate) async fn fold_batch<D: Document, T: ReadModelTransaction>(
     id: &ProjectionId,
+    shared: bool,
     batch: &Batch<'_, D::Event>,
     transaction: &mut T,
 ) -> Result<(), BoxError> {
     let mut folding = Folding::<D>::of(batch)?;
     if folding.keys.is_empty() {
         return Ok(());
+    }
+    if shared {
+        transaction.lock_documents(id, &folding.keys).await?;
     }
     let stored = transaction.load_documents(id, &folding.keys).await?;
     folding.take_stored(id, stored)?;
@@ -228,12 +230,7 @@ impl<D: Document> Folding<D> {
         for (event, numbers) in batch.into_iter().zip(&self.changes) {
             for &number in numbers {
                 let (Some(slot), Some(key)) = (self.documents.get_mut(number), self.keys.get(number)) else { continue };
-                let document = slot.get_or_insert_default();
-                document.apply_as(key, event);
-                // Deleted at once, so that a later event begins anew, whether it comes in this batch or in another.
-                if document.is_deleted() {
-                    *slot = None;
-                }
+                apply(slot, key, event);
             }
         }
         let write = |document: Option<D>| document.map(|document| serde_json::to_string(&document)).transpose();
@@ -242,142 +239,38 @@ impl<D: Document> Folding<D> {
     }
 }
 
-fn check_key(key: &str) -> Result<(), InvalidKey> {
+pub(crate) fn check_key(key: &str) -> Result<(), InvalidKey> {
     if (1..=MAX_KEY_BYTES).contains(&key.len()) && !key.contains('\0') {
         return Ok(());
     }
     Err(InvalidKey { bytes: key.len(), beginning: key.chars().take(40).collect() })
 }
 
-/// The documents of one type, to be asked for. See [`ReadModels::documents`].
-///
-/// # Example: one, several, all
-///
-/// ```
-/// # use es_core::{Aggregate, Event};
-/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
-/// # #[event(category = "account")]
-/// # enum AccountEvent { Deposited { amount: u64 } }
-/// # #[derive(Default)]
-/// # struct Account;
-/// # impl Aggregate for Account {
-/// #     type Id = String;
-/// #     type Event = AccountEvent;
-/// #     fn apply(&mut self, _: AccountEvent) {}
-/// # }
-/// # #[derive(Default, serde::Serialize, serde::Deserialize)]
-/// # struct Statement { balance: u64 }
-/// # impl es_core::Document for Statement {
-/// #     const NAME: &'static str = "statement";
-/// #     type Event = AccountEvent;
-/// #     fn key(event: &es_core::Recorded<AccountEvent>) -> impl es_core::IntoKeys { event.stream.id() }
-/// #     fn apply(&mut self, event: &es_core::Recorded<AccountEvent>) {
-/// #         let AccountEvent::Deposited { amount } = event.event;
-/// #         self.balance += amount;
-/// #     }
-/// # }
-/// use es_core::{EventStoreExt, ExpectedVersion, ReadModels, Runner};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let store = es_memory::MemoryStore::new();
-/// let running = Runner::new(store.clone()).document::<Statement>().start().await?;
-/// for id in ["ada", "bob"] {
-///     let deposited = AccountEvent::Deposited { amount: 5 };
-///     store.append_events::<Account>(&id.to_owned(), ExpectedVersion::Any, deposited).await?;
-/// }
-/// running.catch_up().await?;
-///
-/// let statements = store.documents::<Statement>()?;
-/// assert_eq!(statements.get("ada").await?.unwrap().balance, 5);
-/// assert!(statements.get("eve").await?.is_none());
-/// let page = statements.list(None, 10).await?;
-/// assert_eq!(page.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
-/// # running.stop().await;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct Documents<'a, S, D> {
-    store: &'a S,
-    id: ProjectionId,
-    document: PhantomData<fn() -> D>,
-}
-
-impl<S: ReadModelStore, D: Document> Documents<'_, S, D> {
-    /// The document of `key`, if there is one.
-    ///
-    /// # Errors
-    /// [`Error::Store`] for a document that does not decode: its type was changed without a new version; and the store's own
-    /// failures.
-    pub async fn get(&self, key: &str) -> Result<Option<D>, Error> {
-        Ok(self.get_many([key]).await?.pop().flatten())
-    }
-
-    /// The documents of `keys`, in their order.
-    ///
-    /// # Errors
-    /// As for [`get`](Self::get).
-    pub async fn get_many<K: Into<String>>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Option<D>>, Error> {
-        let keys: Vec<String> = keys.into_iter().map(Into::into).collect();
-        let found = self.store.get_documents(&self.id, &keys).await?;
-        found.into_iter().map(|json| json.map(|json| self.decode(&json)).transpose()).collect()
-    }
-
-    /// At most `limit` documents with their keys, in the order of the keys, from behind the key `after` on.
-    ///
-    /// # Errors
-    /// As for [`get`](Self::get).
-    pub async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<(String, D)>, Error> {
-        let found = self.store.list_documents(&self.id, after, limit).await?;
-        found.into_iter().map(|(key, json)| Ok((key, self.decode(&json)?))).collect()
-    }
-
-    fn decode(&self, json: &str) -> Result<D, Error> {
-        decode(&self.id, json).map_err(Error::store)
+/// Has the document of `key` take in the event, if the event is about it.
+pub(crate) fn take_in<D: Document>(document: &mut Option<D>, key: &str, event: &Recorded<D::Event>) {
+    if D::key(event).into_keys().iter().any(|of_event| of_event == key) {
+        apply(document, key, event);
     }
 }
 
-fn decode<D: Document>(id: &ProjectionId, json: &str) -> Result<D, Undecodable> {
+/// A document that is deleted goes at once, so that a later event begins anew, whether it comes in the same batch or not.
+fn apply<D: Document>(document: &mut Option<D>, key: &str, event: &Recorded<D::Event>) {
+    let folded = document.get_or_insert_default();
+    folded.apply_as(key, event);
+    if folded.is_deleted() {
+        *document = None;
+    }
+}
+
+/// Reads a stored document.
+pub(crate) fn decode<D: Document>(id: &ProjectionId, json: &str) -> Result<D, Undecodable> {
     serde_json::from_str(json).map_err(|source| Undecodable { id: id.clone(), source })
 }
 
 /// A stored document that its type cannot read.
 #[derive(Debug, thiserror::Error)]
 #[error("a document of `{id}` does not fit its type any more: give the type a new version, so that it is built anew")]
-struct Undecodable {
+pub(crate) struct Undecodable {
     id: ProjectionId,
     source: serde_json::Error,
 }
-
-/// What a caller enjoys of read models, on every store that keeps them.
-pub trait ReadModels: ReadModelStore + Sized {
-    /// The documents of type `D`, as the runner has folded them so far.
-    ///
-    /// # Errors
-    /// [`InvalidProjection`] for a name that no read model can have.
-    fn documents<D: Document>(&self) -> Result<Documents<'_, Self, D>, InvalidProjection> {
-        Ok(Documents { store: self, id: ProjectionId::new(D::NAME, D::VERSION)?, document: PhantomData })
-    }
-
-    /// Folds the whole log into the document of one key, without storing anything: what the document would be now.
-    ///
-    /// # Errors
-    /// [`Error::Decode`] for an event that cannot be read, and the store's own failures.
-    fn fold_document<D: Document>(&self, key: &str) -> impl Future<Output = Result<Option<D>, Error>> + Send {
-        async move {
-            let mut document = None::<D>;
-            let mut log = self.log::<D::Event>(crate::Position::START).filter(D::filter());
-            while let Some(event) = log.next().await? {
-                if D::key(&event).into_keys().iter().any(|of_event| of_event == key) {
-                    let folded = document.get_or_insert_default();
-                    folded.apply_as(key, &event);
-                    document = document.filter(|folded| !folded.is_deleted());
-                }
-            }
-            Ok(document)
-        }
-    }
-}
-
-impl<S: ReadModelStore> ReadModels for S {}

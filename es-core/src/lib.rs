@@ -105,6 +105,7 @@ mod projection;
 mod read_model;
 mod document;
 mod runner;
+mod documents;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -117,7 +118,8 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Dispatch, Loaded};
 pub use command::{Command, Context, Handle, HandleWith};
-pub use document::{Document, Documents, IntoKeys, MAX_KEY_BYTES, ReadModels};
+pub use document::{Document, IntoKeys, MAX_KEY_BYTES};
+pub use documents::{Documents, ReadModels};
 pub use error::{BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend};
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
@@ -132,7 +134,7 @@ pub use read_model::{
 };
 pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};
 pub use retry::Retry;
-pub use runner::{OnFailure, Phase, Progress, Runner, Running, Settings, StartError, StopReason, WaitError};
+pub use runner::{OnFailure, Phase, Progress, RunError, Runner, Running, Settings, StartError, StopReason, WaitError};
 pub use slices::{InvalidSlices, Slices};
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use store::{

@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::error::{BoxError, Error};
 use crate::recorded::{Append, Appended, Position};
+use crate::slices::Slices;
 use crate::store::EventStore;
-use crate::stream::{Slices, StreamId, Version};
+use crate::stream::{StreamId, Version};
 use crate::timestamp::Timestamp;
 
 pub use control::Control;
@@ -226,11 +227,7 @@ pub trait ReadModelTransaction: Send {
     ///
     /// # Errors
     /// The store's own failures.
-    fn lock_documents(
-        &mut self,
-        id: &ProjectionId,
-        keys: &[String],
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+    fn lock_documents(&mut self, id: &ProjectionId, keys: &[String]) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Puts documents in the place of those that are there; `None` removes one, if it is there. No key occurs twice.
     ///
@@ -358,7 +355,7 @@ pub struct Registration {
     /// The fields of its documents that can be asked for, by their names at the top of the JSON.
     pub indexed: &'static [&'static str],
     /// Into how many parts it is divided to begin with. One that is known already stays as it is divided.
-    pub parts: u32,
+    pub parts: u16,
     /// Whether it is written in the append's own transaction, and so has no owner.
     pub inline: bool,
 }

@@ -1,33 +1,48 @@
 //! The runner: keeps projections current, exactly once, one owner at a time, and never stops without a word.
 
+mod error;
+mod progress;
+mod running;
+mod settings;
+pub(crate) mod wait;
+
 mod guard;
-mod work;
+pub(crate) mod work;
+mod pace;
+mod feed;
+mod crew;
 mod engine;
+mod task;
+mod step;
 mod page;
+mod seal;
 mod take_in;
 mod letters;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::future::Future;
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::aggregate::Aggregate;
 use crate::document::Document;
-use crate::error::Error;
-use crate::execute::Outcome;
 use crate::projection::Projector;
-use crate::read_model::{InvalidProjection, Lease, ProjectionId, ReadModelKind, ReadModelStore};
-use crate::recorded::Position;
-use crate::retry::Retry;
-use crate::stream::{StreamId, Version};
+use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, Registration};
+use crate::store::EventFilter;
 
-use engine::Engine;
+use crew::Crew;
+use feed::Feed;
+use progress::Board;
+use running::Started;
 use work::{Fold, Project, Work};
+
+pub use error::{RunError, StartError};
+pub use progress::{Phase, Progress, StopReason};
+pub use running::Running;
+pub use settings::{OnFailure, Settings};
+pub use wait::WaitError;
 
 /// Runs projections: reads the log, has each projection take in what it wants, and moves its checkpoint in the same
 /// transaction.
@@ -85,8 +100,8 @@ pub struct Runner<S> {
 
 /// A projection that is to be started.
 struct Plan<S> {
-    id: Result<ProjectionId, InvalidProjection>,
-    kind: ReadModelKind,
+    registration: Result<Registration, InvalidProjection>,
+    filter: EventFilter,
     settings: Settings,
     launch: Box<dyn FnOnce(Launch<S>) -> JoinHandle<()> + Send>,
 }
@@ -97,8 +112,8 @@ struct Launch<S> {
     id: ProjectionId,
     owner: Uuid,
     settings: Settings,
-    progress: watch::Sender<Progress>,
-    lease: watch::Sender<Option<Lease>>,
+    feed: Arc<Feed>,
+    board: Arc<Board>,
     stop: watch::Receiver<bool>,
 }
 
@@ -116,18 +131,18 @@ impl<S: ReadModelStore> Runner<S> {
     /// Adds a projector.
     #[allow(clippy::should_implement_trait, reason = "nobody takes this for arithmetic")]
     pub fn add<P: Projector<Target = S::Target>>(self, projector: P) -> Self {
-        self.plan(P::NAME, P::VERSION, Project(projector))
+        self.plan(Project(projector))
     }
 
     /// Adds documents.
     pub fn document<D: Document>(self) -> Self {
-        self.plan(D::NAME, D::VERSION, Fold::<D>::new())
+        self.plan(Fold::<D>::new())
     }
 
-    fn plan<W: Work<S>>(mut self, name: &str, version: u32, work: W) -> Self {
-        let launch = Box::new(move |launch: Launch<S>| tokio::spawn(Engine::new(launch, work).run()));
-        let id = ProjectionId::new(name, version);
-        self.planned.push(Plan { id, kind: W::KIND, settings: self.settings, launch });
+    fn plan<W: Work<S>>(mut self, work: W) -> Self {
+        let (registration, filter) = (W::registration(), work.filter());
+        let launch = Box::new(move |launch: Launch<S>| tokio::spawn(Crew::new(launch, work).run()));
+        self.planned.push(Plan { registration, filter, settings: self.settings, launch });
         self
     }
 
@@ -137,45 +152,57 @@ impl<S: ReadModelStore> Runner<S> {
     /// [`StartError`] for a configuration that cannot work, and when the store cannot be reached to make room for the
     /// projections. Nothing runs then.
     pub async fn start(self) -> Result<Running<S>, StartError> {
-        let ids = self.check()?;
+        let registrations = self.check()?;
         let Self { store, planned, .. } = self;
-        // Only what is needed is held while the store is asked, so that the future can move between threads.
-        let kinds: Vec<ReadModelKind> = planned.iter().map(|plan| plan.kind).collect();
-        for (id, kind) in ids.iter().zip(kinds) {
-            store.register(id, kind).await?;
+        let planned: Vec<_> =
+            planned.into_iter().map(|Plan { filter, settings, launch, .. }| (filter, settings, launch)).collect();
+        for registration in &registrations {
+            store.register(registration).await?;
         }
+        let filters: Vec<EventFilter> = planned.iter().map(|(filter, ..)| filter.clone()).collect();
+        let (feed, owner) = (Arc::new(Feed::new(&filters)), Uuid::now_v7());
         let (stop, stopped) = watch::channel(false);
-        let owner = Uuid::now_v7();
-        let start = |(id, plan): (ProjectionId, Plan<S>)| {
-            let (progress, seen) = watch::channel(Progress::default());
-            let (lease, held) = watch::channel(None);
-            let (store, stop, settings) = (store.clone(), stopped.clone(), plan.settings);
-            let task = (plan.launch)(Launch { store, id: id.clone(), owner, settings, progress, lease, stop });
-            Started { id, progress: seen, held, task }
-        };
-        let projections = ids.into_iter().zip(planned).map(start).collect();
-        Ok(Running { store, stop, projections })
+        let mut projections = Vec::with_capacity(planned.len());
+        for (Registration { id, .. }, (_, settings, launch)) in registrations.into_iter().zip(planned) {
+            let (board, feed) = (Board::new(), Arc::clone(&feed));
+            let (store, stop) = (store.clone(), stopped.clone());
+            let task = launch(Launch { store, id: id.clone(), owner, settings, feed, board: Arc::clone(&board), stop });
+            projections.push(Started { id, board, task });
+        }
+        Ok(Running::new(store, stop, projections))
     }
 
-    fn check(&self) -> Result<Vec<ProjectionId>, StartError> {
+    /// Takes in everything that is stored by now, however long that takes, and stops: for a job that runs at night, or a
+    /// rebuild before a deployment.
+    ///
+    /// # Errors
+    /// [`RunError::Start`] as for [`start`](Self::start), and [`RunError::Wait`] when a projection has stopped before it got
+    /// there.
+    pub async fn run_to_end(self) -> Result<(), RunError> {
+        let running = self.start().await?;
+        let reached = running.catch_up_within(std::time::Duration::MAX).await;
+        running.stop().await;
+        Ok(reached?)
+    }
+
+    fn check(&self) -> Result<Vec<Registration>, StartError> {
         let mut seen = HashSet::new();
-        let mut ids = Vec::with_capacity(self.planned.len());
+        let mut registrations = Vec::with_capacity(self.planned.len());
         for plan in &self.planned {
-            let id = plan.id.clone()?;
-            plan.settings.check(&id)?;
-            if !seen.insert(id.clone()) {
-                return Err(StartError::Twice { id });
+            let registration = plan.registration.clone()?;
+            plan.settings.check(&registration.id)?;
+            if !seen.insert(registration.id.clone()) {
+                return Err(StartError::Twice { id: registration.id });
             }
-            ids.push(id);
+            registrations.push(Registration { parts: plan.settings.parts, ..registration });
         }
-        if ids.is_empty() { Err(StartError::Nothing) } else { Ok(ids) }
+        if registrations.is_empty() { Err(StartError::Nothing) } else { Ok(registrations) }
     }
 }
 
 impl<S> fmt::Debug for Runner<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<_> = self.planned.iter().map(|plan| &plan.id).collect();
+        let ids: Vec<_> = self.planned.iter().map(|plan| plan.registration.as_ref().map(|known| &known.id)).collect();
         f.debug_struct("Runner").field("projections", &ids).finish_non_exhaustive()
     }
 }
-

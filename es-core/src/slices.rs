@@ -49,6 +49,12 @@ impl Slices {
         Ok(Self { first, last })
     }
 
+    /// The one slice that the stream is in.
+    pub fn of(stream: &StreamId) -> Self {
+        let slice = stream.slice();
+        Self { first: slice, last: slice }
+    }
+
     /// All slices in `parts` contiguous ranges, in order. They differ by one slice at the most, the larger ones first.
     ///
     /// # Errors

@@ -359,6 +359,20 @@ impl EventFilter {
         Self { types: types.into_iter().map(Into::into).collect(), ..self }
     }
 
+    /// Whatever passes one of the filters passes this one, and perhaps something more.
+    pub(crate) fn any_of(filters: &[Self]) -> Self {
+        let union = |names: fn(&Self) -> &Vec<Cow<'static, str>>| {
+            if filters.iter().any(|filter| names(filter).is_empty()) {
+                return Vec::new();
+            }
+            let mut all: Vec<_> = filters.iter().flat_map(names).cloned().collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        Self { categories: union(|filter| &filter.categories), types: union(|filter| &filter.types) }
+    }
+
     /// The categories that pass; empty when all do.
     pub fn wanted_categories(&self) -> &[Cow<'static, str>] {
         &self.categories

@@ -35,7 +35,7 @@ pub enum Control {
     /// place first, and go on divided anew.
     Divide {
         /// How many, from 1 to [`SLICES`](crate::SLICES).
-        parts: u32,
+        parts: u16,
     },
     /// Make this version the one that [serves](crate::ReadModelStore::serving), in the place of the one that did.
     /// Refused while it has not taken in all that is [history](crate::Lease::live_from) to it.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::read_model::ProjectionId;
 use crate::recorded::Position;
-use crate::stream::Slices;
+use crate::slices::Slices;
 
 /// The right to move the checkpoint of a projection, or of a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Lease {
     /// The slices of the part; all of them where the projection is not divided.
     pub slices: Slices,
     /// How many parts the projection has.
-    pub parts: u32,
+    pub parts: u16,
     /// Counts the claims of the part. A higher one makes all lower ones worthless.
     pub token: u64,
     /// Where the checkpoint was when the lease was claimed.

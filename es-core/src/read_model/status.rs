@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::read_model::ProjectionId;
 use crate::recorded::Position;
-use crate::stream::Slices;
+use crate::slices::Slices;
 use crate::timestamp::Timestamp;
 
 /// Whether a projection is meant to run, and whether it does.

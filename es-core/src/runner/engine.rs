@@ -15,9 +15,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::error::{BoxError, Error};
-use crate::read_model::{
-    AdvanceError, Claim, DeadLetter, Lease, ProjectionId, Pulse, ReadModelStore, Renewal,
-};
+use crate::read_model::{AdvanceError, Claim, DeadLetter, Lease, ProjectionId, Pulse, ReadModelStore, Renewal};
 use crate::recorded::{Position, Recorded};
 use crate::retry::Retry;
 use crate::runner::feed::Feed;
@@ -148,9 +146,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             Err(panicked) => End::Stopped(StopReason::Store { error: panicked.to_string() }),
         };
         self.let_go(&end).await;
-        match &end {
-            End::Gone => self.seat.leave(),
-            End::Stopped(reason) => self.publish(|progress| progress.phase = Phase::Stopped(reason.clone())),
+        if let End::Gone = end {
+            self.seat.leave();
         }
         end
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::read_model::{InvalidProjection, ProjectionId};
+use crate::runner::wait::WaitError;
 
 /// A configuration that cannot work, or a store that cannot be reached.
 ///
@@ -55,4 +56,26 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] Error),
+}
+
+/// Why a runner that was to run [to the end](crate::Runner::run_to_end) did not get there.
+///
+/// # Example: a job that says what happened
+///
+/// ```
+/// use es_core::{ReadModelStore, RunError, Runner};
+///
+/// async fn nightly<S: ReadModelStore>(projections: Runner<S>) -> Result<(), RunError> {
+///     projections.run_to_end().await
+/// }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It was not started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A projection has stopped on the way, or the store failed.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
 }

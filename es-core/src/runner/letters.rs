@@ -11,8 +11,9 @@ use crate::runner::guard::chain;
 use crate::runner::page::{Decoded, Place, decode};
 use crate::runner::take_in::NotTaken;
 use crate::runner::work::Work;
+use crate::slices::Slices;
 use crate::store::ReadLog;
-use crate::stream::{Slices, StreamId, Version};
+use crate::stream::{StreamId, Version};
 use crate::timestamp::Timestamp;
 
 /// An event that could not be taken in.
@@ -102,6 +103,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     async fn next_waiting(&self, waiting: &mut Waiting<W::Event>) -> Result<Option<Decoded<W::Event>>, Halt> {
         while waiting.read.is_empty() && !waiting.is_read() {
+            let slices = Slices::of(&waiting.stream);
             let Waiting { stream, from, last, read, .. } = waiting;
             let mut visit = |raw: RawEvent<'_>| {
                 if raw.stream == *stream && (*from..=*last).contains(&raw.version) {
@@ -109,7 +111,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
                 }
                 Ok(())
             };
-            let log = ReadLog::after(waiting.after).filter(self.filter.clone()).slices(Slices::one(waiting.stream.slice()));
+            let log = ReadLog::after(waiting.after).filter(self.filter.clone()).slices(slices);
             let page = self.store.read_log(log.limit(self.settings.batch), &mut visit).await?;
             waiting.after = if page.at_end { waiting.up_to } else { page.next };
         }

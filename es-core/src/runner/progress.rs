@@ -142,9 +142,11 @@ impl Board {
         self.seats().parts.values().filter_map(|(_, lease)| lease.clone()).collect()
     }
 
-    /// Nothing is done any more.
+    /// Nothing is done any more. The first reason stays.
     pub(super) fn end(&self, reason: StopReason) {
-        self.change(|seats| seats.ended = Some(reason));
+        self.change(|seats| {
+            seats.ended.get_or_insert(reason);
+        });
     }
 
     fn change(&self, change: impl FnOnce(&mut Seats)) {

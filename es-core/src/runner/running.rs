@@ -1,3 +1,23 @@
+//! Projections that run: waited for, looked at, stopped.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::aggregate::Aggregate;
+use crate::execute::Outcome;
+use crate::read_model::{ProjectionId, ReadModelStore};
+use crate::recorded::Position;
+use crate::runner::progress::Board;
+use crate::runner::wait::{self, DEFAULT_WAIT, WaitError};
+use crate::runner::{Phase, Progress, Settings, StopReason};
+
 /// Projections that run. Dropping it stops them at their next turn; [`stop`](Self::stop) waits until they have.
 ///
 /// # Example: look at how they are doing
@@ -36,43 +56,20 @@ pub struct Running<S> {
     projections: Vec<Started>,
 }
 
-struct Started {
-    id: ProjectionId,
-    progress: watch::Receiver<Progress>,
-    held: watch::Receiver<Option<Lease>>,
-    task: JoinHandle<()>,
-}
-
-/// Why a wait for projections came to nothing.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WaitError {
-    /// A projection has stopped before it got there.
-    #[error("projection `{id}` has stopped: {reason}")]
-    Stopped {
-        /// Which one.
-        id: ProjectionId,
-        /// Why.
-        reason: StopReason,
-    },
-    /// Time was up.
-    #[error("projection `{id}` has come to position {reached} of {wanted} when the time was up")]
-    TimedOut {
-        /// Which one.
-        id: ProjectionId,
-        /// How far it has come.
-        reached: Position,
-        /// How far it should have come.
-        wanted: Position,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] Error),
+/// A projection that was started.
+pub(super) struct Started {
+    pub(super) id: ProjectionId,
+    pub(super) board: Arc<Board>,
+    pub(super) task: JoinHandle<()>,
 }
 
 impl<S: ReadModelStore> Running<S> {
     /// How long a wait lasts at the most, by default.
-    pub const DEFAULT_WAIT: Duration = Duration::from_secs(10);
+    pub const DEFAULT_WAIT: Duration = DEFAULT_WAIT;
+
+    pub(super) fn new(store: S, stop: watch::Sender<bool>, projections: Vec<Started>) -> Self {
+        Self { store, stop, projections }
+    }
 
     /// Waits until all projections have taken in the events of a command, for at most [`DEFAULT_WAIT`](Self::DEFAULT_WAIT).
     ///
@@ -83,7 +80,7 @@ impl<S: ReadModelStore> Running<S> {
     }
 
     /// Waits until all projections have taken in everything that was stored before the call, for at most
-    /// [`DEFAULT_WAIT`](Self::DEFAULT_WAIT).
+    /// [`DEFAULT_WAIT`](Self::DEFAULT_WAIT). A projection that is to be rebuilt or rewound has done so then.
     ///
     /// # Errors
     /// As for [`wait_for`](Self::wait_for).
@@ -96,37 +93,35 @@ impl<S: ReadModelStore> Running<S> {
     /// # Errors
     /// As for [`wait_for`](Self::wait_for).
     pub async fn catch_up_within(&self, deadline: Duration) -> Result<(), WaitError> {
-        let until = tokio::time::Instant::now() + deadline;
         let wanted = self.store.log_end().await?;
-        for projection in &self.projections {
-            match tokio::time::timeout_at(until, self.reach(projection, wanted)).await {
-                Ok(reached) => reached?,
-                Err(_) => {
-                    let (id, reached) = (projection.id.clone(), projection.progress.borrow().position);
-                    return Err(WaitError::TimedOut { id, reached, wanted });
-                }
-            }
+        let ids: Vec<ProjectionId> = self.projections.iter().map(|projection| projection.id.clone()).collect();
+        tokio::select! {
+            reached = wait::until(&self.store, &ids, wanted, deadline) => reached,
+            (id, reason) = self.stopped_before(wanted) => Err(WaitError::Stopped { id, reason }),
         }
-        Ok(())
     }
 
     /// How far the projections have come, and what they do in this process. For what they do in all processes, ask
     /// [`projections`](ReadModelStore::projections) of the store.
     pub fn progress(&self) -> Vec<(ProjectionId, Progress)> {
-        self.projections.iter().map(|p| (p.id.clone(), p.progress.borrow().clone())).collect()
+        self.projections.iter().map(|p| (p.id.clone(), p.board.progress())).collect()
     }
 
     /// Resolves when one of the projections has stopped, with the reason.
     pub async fn stopped(&self) -> (ProjectionId, StopReason) {
-        let stopped = self.projections.iter().map(|p| Box::pin(p.stopped())).collect::<Vec<_>>();
-        let mut stopped = stopped;
-        std::future::poll_fn(|cx| {
-            let ready = stopped.iter_mut().find_map(|one| match one.as_mut().poll(cx) {
-                std::task::Poll::Ready(reason) => Some(reason),
-                std::task::Poll::Pending => None,
-            });
-            ready.map_or(std::task::Poll::Pending, std::task::Poll::Ready)
-        })
+        first_of(self.projections.iter().map(Started::stopped)).await
+    }
+
+    /// Resolves when one of the projections has stopped that has not come to `wanted`.
+    async fn stopped_before(&self, wanted: Position) -> (ProjectionId, StopReason) {
+        first_of(self.projections.iter().map(|projection| async move {
+            let (id, reason) = projection.stopped().await;
+            if !matches!(wait::behind(&self.store, std::slice::from_ref(&id), wanted).await, Ok(Some(_))) {
+                // It has got there, or whoever waits for all of them learns of the trouble.
+                std::future::pending::<()>().await;
+            }
+            (id, reason)
+        }))
         .await
     }
 
@@ -147,10 +142,11 @@ impl<S: ReadModelStore> Running<S> {
     /// back.
     pub async fn stop_within(mut self, deadline: Duration) -> Vec<(ProjectionId, StopReason)> {
         self.stop.send_replace(true);
-        let until = tokio::time::Instant::now() + deadline;
+        let until = Instant::now().checked_add(deadline);
         let mut reasons = Vec::with_capacity(self.projections.len());
         for projection in std::mem::take(&mut self.projections) {
-            match tokio::time::timeout_at(until, projection.stopped()).await {
+            let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
+            match tokio::time::timeout(left, projection.stopped()).await {
                 Ok(reason) => reasons.push(reason),
                 Err(_) => {
                     projection.task.abort();
@@ -162,42 +158,18 @@ impl<S: ReadModelStore> Running<S> {
         reasons
     }
 
-    /// Gives back the lease of a projection that was cut off, so that others need not wait for it to run out.
+    /// Gives back the leases of a projection that was cut off, so that others need not wait for them to run out.
     async fn release(&self, projection: &Started) {
-        let held = projection.held.borrow().clone();
-        if let Some(lease) = held {
+        for lease in projection.board.leases() {
             let _ = tokio::time::timeout(Settings::SHORTEST_LEASE, self.store.release(&lease)).await;
         }
-    }
-
-    async fn reach(&self, projection: &Started, wanted: Position) -> Result<(), WaitError> {
-        let mut progress = projection.progress.clone();
-        loop {
-            let Progress { position, phase, .. } = progress.borrow_and_update().clone();
-            match phase {
-                _ if position >= wanted => return Ok(()),
-                Phase::Stopped(reason) => return Err(WaitError::Stopped { id: projection.id.clone(), reason }),
-                Phase::Elsewhere { .. } if self.reached_elsewhere(&projection.id, wanted).await? => return Ok(()),
-                _ => {}
-            }
-            // A projection that runs elsewhere does not tell, so it is asked again after a while.
-            if let Ok(Err(_)) = tokio::time::timeout(Settings::DEFAULT_POLL, progress.changed()).await {
-                // Its task is gone, and did not come to say so.
-                return Err(WaitError::Stopped { id: projection.id.clone(), reason: StopReason::Asked });
-            }
-        }
-    }
-
-    async fn reached_elsewhere(&self, id: &ProjectionId, wanted: Position) -> Result<bool, Error> {
-        let all = self.store.projections().await?;
-        Ok(all.iter().any(|status| status.id == *id && status.position >= wanted))
     }
 }
 
 impl Started {
-    /// Waits until the projection has stopped. A task that ended without a word was aborted with its runtime.
+    /// Waits until the projection has stopped.
     async fn stopped(&self) -> (ProjectionId, StopReason) {
-        let mut progress = self.progress.clone();
+        let mut progress = self.board.watch();
         let stopped = progress.wait_for(|progress| matches!(progress.phase, Phase::Stopped(_))).await;
         let reason = match stopped.as_deref() {
             Ok(Progress { phase: Phase::Stopped(reason), .. }) => reason.clone(),
@@ -205,6 +177,19 @@ impl Started {
         };
         (self.id.clone(), reason)
     }
+}
+
+/// What the first of the futures has to say that is done.
+async fn first_of<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> T {
+    let mut futures: Vec<_> = futures.map(Box::pin).collect();
+    std::future::poll_fn(|cx| {
+        let ready = futures.iter_mut().find_map(|future| match future.as_mut().poll(cx) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        });
+        ready.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }
 
 impl<S> Drop for Running<S> {
@@ -215,7 +200,7 @@ impl<S> Drop for Running<S> {
 
 impl<S> fmt::Debug for Running<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<_> = self.projections.iter().map(|p| (&p.id, p.progress.borrow().phase.clone())).collect();
+        let ids: Vec<_> = self.projections.iter().map(|p| (&p.id, p.board.progress().phase)).collect();
         f.debug_struct("Running").field("projections", &ids).finish_non_exhaustive()
     }
 }

@@ -25,7 +25,7 @@ pub struct Settings {
     pub(super) batch: u32,
     pub(super) lease: Duration,
     pub(super) poll: Duration,
-    pub(super) parts: u32,
+    pub(super) parts: u16,
     pub(super) serve: bool,
     pub(super) on_failure: OnFailure,
 }
@@ -72,7 +72,7 @@ impl Settings {
     /// The events of a stream stay in one part, in order. Events of different streams may be taken in in another order than the
     /// log's, also those that change the same document.
     #[must_use]
-    pub const fn parts(self, parts: u32) -> Self {
+    pub const fn parts(self, parts: u16) -> Self {
         Self { parts, ..self }
     }
 
@@ -96,7 +96,7 @@ impl Settings {
                 "the lease is shorter than 300 ms, and would run out between its renewals"
             }
             Self { parts: 0, .. } => "0 parts take in nothing",
-            Self { parts, .. } if *parts > u32::from(SLICES) => "there are no more than 1024 parts, one for each slice",
+            Self { parts, .. } if *parts > SLICES => "there are no more than 1024 parts, one for each slice",
             Self { poll: Duration::ZERO, .. } => "a poll interval of 0 would keep a processor busy with nothing",
             Self { poll, lease, .. } if poll > lease => "the poll interval is longer than the lease",
             _ => return Ok(()),

@@ -90,7 +90,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
                 Ok(())
             }
             // Another part has not caught up yet, and will see to it.
-            Err(Error::Setup(_)) => {
+            Err(Error::Setup { .. }) => {
                 self.serves = owned.lease.parts > 1;
                 Ok(())
             }

@@ -4,12 +4,13 @@ use crate::error::BoxError;
 use crate::projection::Batch;
 use crate::read_model::{DeadLetter, DeadLetterStatus, ReadModelStore, ReadModelTransaction};
 use crate::recorded::Position;
+use crate::runner::Phase;
 use crate::runner::engine::{Engine, Halt, Owned, TroubleError};
 use crate::runner::guard::{chain, guarded};
 use crate::runner::letters::Failed;
 use crate::runner::page::{Page, Place};
+use crate::runner::settings::Then;
 use crate::runner::work::{Scope, Work};
-use crate::runner::{Phase, Then};
 
 /// Why a batch was not committed.
 pub(super) enum NotTaken {

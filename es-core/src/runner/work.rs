@@ -142,7 +142,7 @@ impl<S: ReadModelStore, D: Document> Work<S> for Fold<D> {
         batch: &Batch<'_, D::Event>,
         transaction: &mut S::Transaction,
     ) -> Result<(), BoxError> {
-        document::fold_batch::<D, _>(scope, batch, transaction).await
+        document::fold_batch::<D, _>(scope.id, scope.shared, batch, transaction).await
     }
 
     async fn clear(&self, id: &ProjectionId, transaction: &mut S::Transaction) -> Result<(), BoxError> {

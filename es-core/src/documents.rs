@@ -1,0 +1,220 @@
+//! Documents, asked for: by key, by page, by what their fields hold; as of now, or as of what one has just written.
+
+mod rebuild;
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::aggregate::Aggregate;
+use crate::document::{self, Document, decode};
+use crate::error::Error;
+use crate::execute::Outcome;
+use crate::read_model::{DocumentQuery, InvalidProjection, ProjectionId, ReadModelStore};
+use crate::recorded::Position;
+use crate::runner::{WaitError, wait};
+use crate::store::EventStoreExt;
+
+/// The documents of one type, to be asked for. See [`ReadModels::documents`].
+///
+/// # Example: one, several, all
+///
+/// ```
+/// # use es_core::{Aggregate, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "account")]
+/// # enum AccountEvent { Deposited { amount: u64 } }
+/// # #[derive(Default)]
+/// # struct Account;
+/// # impl Aggregate for Account {
+/// #     type Id = String;
+/// #     type Event = AccountEvent;
+/// #     fn apply(&mut self, _: AccountEvent) {}
+/// # }
+/// # #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// # struct Statement { balance: u64 }
+/// # impl es_core::Document for Statement {
+/// #     const NAME: &'static str = "statement";
+/// #     type Event = AccountEvent;
+/// #     fn key(event: &es_core::Recorded<AccountEvent>) -> impl es_core::IntoKeys { event.stream.id() }
+/// #     fn apply(&mut self, event: &es_core::Recorded<AccountEvent>) {
+/// #         let AccountEvent::Deposited { amount } = event.event;
+/// #         self.balance += amount;
+/// #     }
+/// # }
+/// use es_core::{EventStoreExt, ExpectedVersion, ReadModels, Runner};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = es_memory::MemoryStore::new();
+/// let running = Runner::new(store.clone()).document::<Statement>().start().await?;
+/// for id in ["ada", "bob"] {
+///     let deposited = AccountEvent::Deposited { amount: 5 };
+///     store.append_events::<Account>(&id.to_owned(), ExpectedVersion::Any, deposited).await?;
+/// }
+/// running.catch_up().await?;
+///
+/// let statements = store.documents::<Statement>()?;
+/// assert_eq!(statements.get("ada").await?.unwrap().balance, 5);
+/// assert!(statements.get("eve").await?.is_none());
+/// let page = statements.list(None, 10).await?;
+/// assert_eq!(page.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
+/// # running.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is read until documents are asked for"]
+pub struct Documents<'a, S, D> {
+    store: &'a S,
+    id: ProjectionId,
+    serving: bool,
+    /// What is asked for, or why that cannot be.
+    equal: Result<Vec<(&'static str, String)>, String>,
+    document: PhantomData<fn() -> D>,
+}
+
+impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
+    fn new(store: &'a S) -> Result<Self, InvalidProjection> {
+        let id = ProjectionId::new(D::NAME, D::VERSION)?;
+        Ok(Self { store, id, serving: false, equal: Ok(Vec::new()), document: PhantomData })
+    }
+
+    /// Reads the version that [serves](ReadModelStore::serving) instead of the type's own: while a new version is built, the old
+    /// one answers. The type must be able to read its documents. Each read costs one more question to the store.
+    pub fn serving(self) -> Self {
+        Self { serving: true, ..self }
+    }
+
+    /// Only documents whose `field`, at the top of their JSON, has this value: a text, a number or a truth value, or what is
+    /// written as one, such as an enum without data. The field must be one of [`Document::INDEXED`]. Several filters
+    /// all have to hold.
+    ///
+    /// A field that is indexed, and a value that fits, are asked for when the documents are [listed](Self::list).
+    pub fn filter(self, field: &str, value: impl Serialize) -> Self {
+        let equal = self.equal.and_then(|mut equal| {
+            let known = D::INDEXED.iter().find(|indexed| **indexed == field);
+            let known = known.ok_or_else(|| {
+                format!("field `{field}` of `{}` is not indexed: name it in `Document::INDEXED`", self.id)
+            })?;
+            equal.push((*known, text_of(field, &value)?));
+            Ok(equal)
+        });
+        Self { equal, ..self }
+    }
+
+    /// Waits, for at most 10 seconds, until the documents have taken in what a command has done, wherever they are kept
+    /// current, so that what is read next shows it.
+    ///
+    /// # Errors
+    /// [`WaitError`] when the time is up.
+    pub async fn wait_for<A: Aggregate>(self, outcome: &Outcome<A>) -> Result<Self, WaitError> {
+        if outcome.events.is_empty() { Ok(self) } else { self.catch_up_within(wait::DEFAULT_WAIT).await }
+    }
+
+    /// Waits, for at most `deadline`, until the documents have taken in everything that is stored by now.
+    ///
+    /// # Errors
+    /// As for [`wait_for`](Self::wait_for).
+    pub async fn catch_up_within(self, deadline: Duration) -> Result<Self, WaitError> {
+        let wanted = self.store.log_end().await?;
+        wait::until(self.store, &[self.version().await?], wanted, deadline).await?;
+        Ok(self)
+    }
+
+    /// The document of `key`, if there is one. Filters make no difference to it.
+    ///
+    /// # Errors
+    /// [`Error::Store`] for a document that does not decode: its type was changed without a new version; and the store's own
+    /// failures.
+    pub async fn get(&self, key: &str) -> Result<Option<D>, Error> {
+        Ok(self.get_many([key]).await?.pop().flatten())
+    }
+
+    /// The documents of `keys`, in their order. Filters make no difference to them.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn get_many<K: Into<String>>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Option<D>>, Error> {
+        let keys: Vec<String> = keys.into_iter().map(Into::into).collect();
+        let found = self.store.get_documents(&self.version().await?, &keys).await?;
+        found.into_iter().map(|json| json.map(|json| self.decode(&json)).transpose()).collect()
+    }
+
+    /// At most `limit` documents with their keys, in the order of the keys, from behind the key `after` on.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get), and [`Error::Setup`] for a [filter](Self::filter) that cannot be.
+    pub async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<(String, D)>, Error> {
+        let equal = self.equal.clone().map_err(Error::setup)?;
+        let query = DocumentQuery { after: after.map(str::to_owned), limit, equal };
+        let found = self.store.list_documents(&self.version().await?, &query).await?;
+        found.into_iter().map(|(key, json)| Ok((key, self.decode(&json)?))).collect()
+    }
+
+    async fn version(&self) -> Result<ProjectionId, Error> {
+        let serving = if self.serving { self.store.serving(self.id.name()).await? } else { None };
+        Ok(serving.unwrap_or_else(|| self.id.clone()))
+    }
+
+    fn decode(&self, json: &str) -> Result<D, Error> {
+        decode(&self.id, json).map_err(Error::store)
+    }
+}
+
+/// A value as it stands in the JSON, without the quotes of a text.
+fn text_of(field: &str, value: &impl Serialize) -> Result<String, String> {
+    match serde_json::to_value(value) {
+        Ok(Value::String(text)) => Ok(text),
+        Ok(scalar @ (Value::Number(_) | Value::Bool(_))) => Ok(scalar.to_string()),
+        Ok(other) => {
+            Err(format!("field `{field}` cannot be asked for {other}: only for a text, a number or a truth value"))
+        }
+        Err(error) => Err(format!("field `{field}` cannot be asked for this value: {error}")),
+    }
+}
+
+/// What a caller enjoys of read models, on every store that keeps them.
+pub trait ReadModels: ReadModelStore + Sized {
+    /// The documents of type `D`, as the runner has folded them so far.
+    ///
+    /// # Errors
+    /// [`InvalidProjection`] for a name that no read model can have.
+    fn documents<D: Document>(&self) -> Result<Documents<'_, Self, D>, InvalidProjection> {
+        Documents::new(self)
+    }
+
+    /// Folds the whole log into the document of one key, without storing anything: what the document would be now.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] for an event that cannot be read, and the store's own failures.
+    fn fold_document<D: Document>(&self, key: &str) -> impl Future<Output = Result<Option<D>, Error>> + Send {
+        async move {
+            let mut document = None::<D>;
+            let mut log = self.log::<D::Event>(Position::START).filter(D::filter());
+            while let Some(event) = log.next().await? {
+                document::take_in(&mut document, key, &event);
+            }
+            Ok(document)
+        }
+    }
+
+    /// Builds the document of one key anew, from the first event up to where its projection is, and puts it in the place of the
+    /// one that is there. Whoever runs the projection goes on from there; no event is lost or counted twice. Events that
+    /// wait behind a dead letter, or were left out, stay out.
+    ///
+    /// It reads all of the log that the documents are made of, and holds the projection up only at the end, for what was
+    /// stored meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] for an event that cannot be read, [`Error::Setup`] for a key or a name that cannot be,
+    /// [`Error::Store`] when the projection was never started, and the store's own failures.
+    fn rebuild_document<D: Document>(&self, key: &str) -> impl Future<Output = Result<Option<D>, Error>> + Send {
+        rebuild::rebuild(self, key)
+    }
+}
+
+impl<S: ReadModelStore> ReadModels for S {}
