@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use es_core::{
-    Append, Appended, Conflict, EncodedEvent, Error, InvalidAppend, NewEvent, Position, RawEvent, StreamId, Timestamp,
-    Version,
-};
+use es_core::{Append, Appended, EncodedEvent, Error, NewEvent, Position, RawEvent, StreamId, Timestamp, Version};
 
+use crate::draft::{Draft, Drafts, allowed};
 use crate::lock;
 use crate::log::Log;
 use crate::read::at_most;
@@ -20,6 +18,8 @@ pub(crate) struct Commit {
     /// The end of the log before.
     pub(crate) after: Position,
     pub(crate) recorded_at: Timestamp,
+    /// The latest time of any commit in the log up to here.
+    pub(crate) latest: Timestamp,
     pub(crate) events: Vec<NewEvent>,
 }
 
@@ -101,17 +101,34 @@ impl Streams {
     pub(crate) fn append(&self, append: Append, log: &Log) -> Result<Appended, Error> {
         let Append { stream, expected, events } = append;
         let mut streams = lock::write(&self.0);
-        let actual = version_of(streams.get(&stream));
-        if !expected.allows(actual) {
-            return Err(Conflict { stream, expected, actual }.into());
-        }
-        if actual.0.checked_add(events.len() as u64).is_none() {
-            return Err(InvalidAppend::TooManyEvents(stream).into());
-        }
-        let commit = log.extend(stream, actual, events);
-        let appended = Appended::new(commit.version(), commit.recorded_at);
+        let before = version_of(streams.get(&stream));
+        let version = allowed(&stream, expected, before, &events)?;
+        let mut log = log.extending();
+        let recorded_at = log.now();
+        let commit = log.push(Draft { stream, before, recorded_at, events });
         streams.entry(commit.stream.clone()).or_default().push(commit);
-        Ok(appended)
+        Ok(Appended::new(version, recorded_at))
+    }
+
+    /// Stores what a transaction has appended, if each stream is still as the transaction saw it, and the log ends where it
+    /// was `held`, if it was. What `beside` does happens in one piece with it, or nothing does.
+    pub(crate) fn commit(
+        &self,
+        drafts: Drafts,
+        log: &Log,
+        held: Option<Position>,
+        beside: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut streams = lock::write(&self.0);
+        drafts.check(|stream| version_of(streams.get(stream)))?;
+        let mut log = log.extending();
+        log.check_end(held)?;
+        beside()?;
+        for draft in drafts.into_drafts() {
+            let commit = log.push(draft);
+            streams.entry(commit.stream.clone()).or_default().push(commit);
+        }
+        Ok(())
     }
 
     pub(crate) fn version(&self, stream: &StreamId) -> Version {

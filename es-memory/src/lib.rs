@@ -92,9 +92,11 @@
 //! ```
 
 mod append;
+mod draft;
 mod lock;
 mod log;
 mod read;
+mod signal;
 mod snapshot;
 mod read_model;
 mod store;

@@ -1,28 +1,76 @@
 //! The log: every commit of every stream, in the order in which they were made.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockWriteGuard};
 
-use es_core::{Error, LogPage, NewEvent, Position, ReadLog, StreamId, Timestamp, Version, Visit};
+use es_core::{Error, LogPage, Position, ReadLog, Timestamp, Visit};
 
 use crate::append::Commit;
+use crate::draft::Draft;
 use crate::lock;
 
 /// Places are given at the append, one after the other: nothing is ever committed late here.
 #[derive(Default)]
 pub(crate) struct Log(RwLock<Vec<Arc<Commit>>>);
 
-impl Log {
-    /// Gives the events of an append their places and their time.
-    pub(crate) fn extend(&self, stream: StreamId, before: Version, events: Vec<NewEvent>) -> Arc<Commit> {
-        let mut commits = lock::write(&self.0);
-        let last = commits.last();
-        let after = last.map_or(Position::START, |commit| commit.position());
-        // The system clock may be set back; the time that events were recorded at never is.
-        let now = Timestamp::now();
-        let recorded_at = last.map_or(now, |commit| now.max(commit.recorded_at));
-        let commit = Arc::new(Commit { stream, before, after, recorded_at, events });
-        commits.push(Arc::clone(&commit));
+/// The log while somebody extends it, and nobody reads it.
+pub(crate) struct Extending<'a>(RwLockWriteGuard<'a, Vec<Arc<Commit>>>);
+
+/// The log has grown while a transaction was to hold it.
+#[derive(Debug, thiserror::Error)]
+#[error("the log was to end at {held} until the transaction did, and somebody has appended to it")]
+struct Grown {
+    held: Position,
+}
+
+impl Extending<'_> {
+    /// The time for an append that is made now.
+    pub(crate) fn now(&self) -> Timestamp {
+        now(&self.0)
+    }
+
+    /// See [`Log::while_held`].
+    pub(crate) fn check_end(&self, held: Option<Position>) -> Result<(), Error> {
+        check_end(&self.0, held)
+    }
+
+    /// Gives the events of an append their places.
+    pub(crate) fn push(&mut self, draft: Draft) -> Arc<Commit> {
+        let Draft { stream, before, recorded_at, events } = draft;
+        // A transaction takes its time when it appends, and others may have got their place in between.
+        let latest = self.0.last().map_or(recorded_at, |last| recorded_at.max(last.latest));
+        let commit = Arc::new(Commit { stream, before, after: end_of(&self.0), recorded_at, latest, events });
+        self.0.push(Arc::clone(&commit));
         commit
+    }
+}
+
+impl Log {
+    pub(crate) fn extending(&self) -> Extending<'_> {
+        Extending(lock::write(&self.0))
+    }
+
+    /// The time for an append that is made now.
+    pub(crate) fn now(&self) -> Timestamp {
+        now(&lock::read(&self.0))
+    }
+
+    /// Acts while nobody can append, if the log ends where it was `held`, if it was.
+    pub(crate) fn while_held(
+        &self,
+        held: Option<Position>,
+        act: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Some(held) = held else { return act() };
+        let commits = lock::read(&self.0);
+        check_end(&commits, Some(held))?;
+        act()
+    }
+
+    /// The last place, everything up to which was recorded before the time.
+    pub(crate) fn place_at(&self, time: Timestamp) -> Position {
+        let commits = lock::read(&self.0);
+        let first = commits.partition_point(|commit| commit.latest < time);
+        end_of(commits.get(..first).unwrap_or_default())
     }
 
     pub(crate) fn end(&self) -> Position {
@@ -71,4 +119,17 @@ impl Log {
 
 fn end_of(commits: &[Arc<Commit>]) -> Position {
     commits.last().map_or(Position::START, |commit| commit.position())
+}
+
+/// The system clock may be set back; the time that events are recorded at never is.
+fn now(commits: &[Arc<Commit>]) -> Timestamp {
+    let now = Timestamp::now();
+    commits.last().map_or(now, |last| now.max(last.latest))
+}
+
+fn check_end(commits: &[Arc<Commit>], held: Option<Position>) -> Result<(), Error> {
+    match held {
+        Some(held) if held != end_of(commits) => Err(Error::unavailable(Grown { held })),
+        _ => Ok(()),
+    }
 }

@@ -1,95 +1,34 @@
-//! Read models: tables, checkpoints under a fenced lease, and dead letters, changed together or not at all.
+//! Read models: tables, checkpoints under fenced leases, and dead letters, changed together or not at all.
 
+mod acts;
+mod kept;
+mod letters;
+mod part;
 mod projection;
+mod query;
 mod tables;
 mod transaction;
+mod words;
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Claim, Control, DeadLetter, Error, Fenced, Lease, Position, ProjectionId, ProjectionStatus, ReadModelKind,
-    ReadModelStore, Timestamp,
+    Claim, Control, DeadLetter, DocumentQuery, Error, Lease, Position, ProjectionId, ProjectionState, ProjectionStatus,
+    Pulse, ReadModelStore, Registration, Renewal, Slices, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::lock;
 use crate::log::Log;
 use crate::store::MemoryStore;
+use kept::table_of;
 use projection::Projection;
-use tables::{Rows, page};
-use transaction::{Act, Projections};
 
+pub(crate) use kept::Kept;
 pub use tables::{Table, TableError, Tables};
 pub use transaction::Transaction;
-
-/// All read models of a store. They share one lock, so that a transaction is committed in one piece.
-#[derive(Debug, Default)]
-pub(crate) struct Kept(RwLock<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    tables: BTreeMap<String, Rows>,
-    projections: Projections,
-}
-
-/// The table that the documents of a projection are kept in.
-pub(crate) fn table_of(id: &ProjectionId) -> String {
-    format!("{}_v{}", id.name(), id.version())
-}
-
-impl Kept {
-    /// The text of a committed row.
-    pub(crate) fn row(&self, table: &str, key: &str) -> Option<Arc<str>> {
-        lock::read(&self.0).tables.get(table)?.get(key).cloned()
-    }
-
-    /// All committed rows of a table. Nobody's code runs under the lock, so they are copied out.
-    pub(crate) fn rows(&self, table: &str) -> Rows {
-        lock::read(&self.0).tables.get(table).cloned().unwrap_or_default()
-    }
-
-    pub(crate) fn check(&self, acts: &[Act]) -> Result<(), Fenced> {
-        transaction::check(&lock::read(&self.0).projections, acts)
-    }
-
-    /// Makes everything so, unless a lease was taken over in the meantime.
-    pub(crate) fn commit(&self, acts: &[Act], tables: Tables) -> Result<(), Fenced> {
-        let mut state = lock::write(&self.0);
-        transaction::check(&state.projections, acts)?;
-        transaction::make_so(&mut state.projections, acts);
-        tables.make_in(&mut state.tables);
-        Ok(())
-    }
-
-    fn register(&self, id: &ProjectionId, live_from: Position) {
-        let projections = &mut lock::write(&self.0).projections;
-        projections.entry(id.clone()).or_insert_with(|| Projection::new(live_from));
-    }
-
-    fn with<R>(&self, id: &ProjectionId, act: impl FnOnce(&mut Projection) -> R) -> Option<R> {
-        lock::write(&self.0).projections.get_mut(id).map(act)
-    }
-
-    fn page(&self, table: &str, after: Option<&str>, limit: u32) -> Vec<(String, String)> {
-        let state = lock::read(&self.0);
-        state.tables.get(table).map(|rows| page(rows, after, limit)).unwrap_or_default()
-    }
-
-    fn statuses(&self) -> Vec<ProjectionStatus> {
-        lock::read(&self.0).projections.iter().map(|(id, projection)| projection.status(id)).collect()
-    }
-}
-
-/// A projection that nobody has registered.
-#[derive(Debug, thiserror::Error)]
-#[error("projection `{id}` was never registered")]
-struct Unregistered {
-    id: ProjectionId,
-}
 
 impl MemoryStore {
     /// The committed values of a table that a projector writes to.
@@ -110,20 +49,22 @@ impl ReadModelStore for MemoryStore {
     type Target = Tables;
     type Transaction = Transaction;
 
-    async fn register(&self, id: &ProjectionId, _: ReadModelKind) -> Result<(), Error> {
+    async fn register(&self, registration: &Registration) -> Result<bool, Error> {
         // Documents need no table before they are written: any table is there as soon as something is put into it.
-        self.kept().register(id, self.log().end());
-        Ok(())
+        self.kept().register(registration, self.log().end())
     }
 
-    async fn claim(&self, id: &ProjectionId, owner: Uuid, lease: Duration) -> Result<Claim, Error> {
-        let claim = self.kept().with(id, |projection| projection.claim(id, owner, lease));
-        claim.ok_or_else(|| Error::store(Unregistered { id: id.clone() }))
+    async fn parts(&self, id: &ProjectionId) -> Result<Vec<Slices>, Error> {
+        Ok(self.kept().with(id, |projection| projection.slices()).unwrap_or_default())
     }
 
-    async fn renew(&self, held: &Lease, lease: Duration) -> Result<bool, Error> {
-        let renewed = self.kept().with(&held.id, |projection| projection.renew(held, lease));
-        Ok(renewed.unwrap_or(false))
+    async fn claim(&self, id: &ProjectionId, first: u16, owner: Uuid, lease: Duration) -> Result<Claim, Error> {
+        self.kept().claim(id, first, owner, lease)
+    }
+
+    async fn renew(&self, held: &Lease, lease: Duration, pulse: &Pulse) -> Result<Renewal, Error> {
+        let renewed = self.kept().with(&held.id, |projection| projection.renew(held, lease, pulse));
+        Ok(renewed.unwrap_or(Renewal::Lost))
     }
 
     async fn release(&self, held: &Lease) -> Result<(), Error> {
@@ -132,7 +73,7 @@ impl ReadModelStore for MemoryStore {
     }
 
     async fn begin(&self) -> Result<Transaction, Error> {
-        Ok(Transaction::new(Arc::clone(self.kept())))
+        Ok(Transaction::new(self.clone()))
     }
 
     async fn report_stop(&self, held: &Lease, reason: &str) -> Result<(), Error> {
@@ -141,19 +82,35 @@ impl ReadModelStore for MemoryStore {
     }
 
     async fn control(&self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
-        Ok(self.kept().with(id, |projection| projection.control(control)).unwrap_or(false))
+        self.kept().control(id, control, self.log().end())
+    }
+
+    async fn divide(&self, id: &ProjectionId) -> Result<bool, Error> {
+        Ok(self.kept().with(id, Projection::divide).unwrap_or(false))
     }
 
     async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
-        let mut statuses = self.kept().statuses();
+        let mut statuses = self.kept().statuses(self.log().end());
         for status in &mut statuses {
             set_lag(status, self.log());
         }
         Ok(statuses)
     }
 
+    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Position>>, Error> {
+        Ok(self.kept().reached(ids, self.log().end()))
+    }
+
+    async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
+        Ok(self.kept().serving(name))
+    }
+
+    async fn drop_projection(&self, id: &ProjectionId) -> Result<bool, Error> {
+        self.kept().drop_projection(id)
+    }
+
     async fn dead_letters(&self, id: &ProjectionId) -> Result<Vec<DeadLetter>, Error> {
-        Ok(self.kept().with(id, |projection| projection.letters()).unwrap_or_default())
+        Ok(self.kept().with(id, |projection| projection.letters.all()).unwrap_or_default())
     }
 
     async fn get_documents(&self, id: &ProjectionId, keys: &[String]) -> Result<Vec<Option<String>>, Error> {
@@ -161,27 +118,34 @@ impl ReadModelStore for MemoryStore {
         Ok(keys.iter().map(|key| self.kept().row(&table, key).map(|json| json.to_string())).collect())
     }
 
-    async fn list_documents(
-        &self,
-        id: &ProjectionId,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<(String, String)>, Error> {
-        Ok(self.kept().page(&table_of(id), after, limit))
+    /// Every field can be asked for, indexed or not. What is asked for is looked for in every document behind the key.
+    async fn list_documents(&self, id: &ProjectionId, query: &DocumentQuery) -> Result<Vec<(String, String)>, Error> {
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        // All at once where some will not do, so that the list is of one moment.
+        let at_most = if query.equal.is_empty() { limit } else { usize::MAX };
+        let rows = self.kept().rows_behind(&table_of(id), query.after.as_deref(), at_most);
+        let found = rows.into_iter().filter(|(_, json)| query::asks_for(query, json)).take(limit);
+        Ok(found.map(|(key, json)| (key, json.to_string())).collect())
     }
 
-    /// The receiver is made at the call, so that it remembers an append that comes before it is waited for.
+    async fn position_at(&self, time: Timestamp) -> Result<Position, Error> {
+        Ok(self.log().place_at(time))
+    }
+
     fn appended(&self) -> impl Future<Output = ()> + Send {
-        let mut appends = self.appends().subscribe();
-        async move {
-            // It cannot be closed while this handle lives.
-            let _ = appends.changed().await;
-        }
+        self.appended_signal().given()
+    }
+
+    fn advanced(&self) -> impl Future<Output = ()> + Send {
+        self.advanced_signal().given()
     }
 }
 
 /// Every place of this log has an event, so that places count events.
 fn set_lag(status: &mut ProjectionStatus, log: &Log) {
-    status.lag_events = log.end().0.saturating_sub(status.position.0);
-    status.lag = log.behind(status.position).map_or(Duration::ZERO, |oldest| Timestamp::now().since(oldest));
+    // What is written inline was at the end of the log when it was asked for, and is never behind.
+    if status.state != ProjectionState::Inline {
+        status.lag_events = log.end().0.saturating_sub(status.position.0);
+        status.lag = log.behind(status.position).map_or(Duration::ZERO, |oldest| Timestamp::now().since(oldest));
+    }
 }

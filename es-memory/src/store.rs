@@ -6,11 +6,13 @@ use std::sync::Arc;
 use es_core::{
     Append, Appended, Error, EventStore, Fold, LogPage, Position, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
-use tokio::sync::watch;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::append::Streams;
+use crate::draft::Drafts;
 use crate::log::Log;
 use crate::read_model::Kept;
+use crate::signal::Signal;
 use crate::snapshot::Snapshots;
 
 /// Keeps events in memory. A clone is another handle on the same store; the events go when the last handle goes.
@@ -43,14 +45,23 @@ struct Parts {
     log: Log,
     snapshots: Snapshots,
     kept: Arc<Kept>,
-    /// Counts the appends, for those who wait for the next.
-    appends: watch::Sender<u64>,
+    /// Given at every append.
+    appended: Signal,
+    /// Given when a checkpoint has moved.
+    advanced: Signal,
+    /// Held to the end by each transaction that appends, or locks documents: one after the other, so that none writes over
+    /// what another has made of the same document. It is taken before any of the locks.
+    turn: Arc<Mutex<()>>,
 }
 
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.parts.streams
     }
 
     pub(crate) fn log(&self) -> &Log {
@@ -61,8 +72,33 @@ impl MemoryStore {
         &self.parts.kept
     }
 
-    pub(crate) fn appends(&self) -> &watch::Sender<u64> {
-        &self.parts.appends
+    pub(crate) fn appended_signal(&self) -> &Signal {
+        &self.parts.appended
+    }
+
+    pub(crate) fn advanced_signal(&self) -> &Signal {
+        &self.parts.advanced
+    }
+
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.parts.turn).lock_owned().await
+    }
+
+    /// Stores what a transaction has appended, in one piece with what `beside` does. The locks of streams and log are held
+    /// meanwhile, so that who sees one finds the other.
+    pub(crate) fn commit(
+        &self,
+        drafts: Drafts,
+        held: Option<Position>,
+        beside: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Parts { streams, log, appended, .. } = &*self.parts;
+        if drafts.is_empty() {
+            return log.while_held(held, beside);
+        }
+        streams.commit(drafts, log, held, beside)?;
+        appended.give();
+        Ok(())
     }
 }
 
@@ -70,7 +106,7 @@ impl EventStore for MemoryStore {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         append.check()?;
         let appended = self.parts.streams.append(append, &self.parts.log)?;
-        self.parts.appends.send_modify(|appends| *appends = appends.wrapping_add(1));
+        self.parts.appended.give();
         Ok(appended)
     }
 

@@ -1,171 +1,293 @@
-//! One projection: its checkpoint, who may move it, the word left for it, and its dead letters.
+//! One projection: its parts, the words left for it, and its dead letters.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Claim, Control, DeadLetter, DeadLetterStatus, Lease, Position, ProjectionId, ProjectionState, ProjectionStatus,
-    StreamId, Timestamp, Version,
+    Checkpoint, Claim, Control, DeadLetterStatus, Error, Lease, Position, ProjectionId, ProjectionState,
+    ProjectionStatus, Pulse, ReadModelKind, Registration, Renewal, Slices, Task, Timestamp,
 };
-use tokio::time::Instant;
+use tokio::sync::Mutex;
 use uuid::Uuid;
+
+use crate::read_model::letters::Letters;
+use crate::read_model::part::Part;
+use crate::read_model::words::{Words, division};
 
 #[derive(Debug)]
 pub(crate) struct Projection {
-    pub(crate) position: Position,
+    kind: ReadModelKind,
+    /// Its documents are changed in the transactions that append. It has no owner, and is always at the end of the log.
+    inline: bool,
+    pub(crate) serving: bool,
     live_from: Position,
-    events: u64,
-    updated_at: Timestamp,
-    /// Counts the claims.
-    token: u64,
-    holder: Option<Holder>,
-    paused: bool,
-    rebuild: bool,
-    stopped: Option<String>,
-    letters: BTreeMap<(StreamId, Version), DeadLetter>,
+    /// In the order of their slices. There is always one.
+    parts: Vec<Part>,
+    words: Words,
+    pub(crate) letters: Letters,
+    /// Locked by the transaction that seizes it, until that one ends.
+    seizure: Arc<Mutex<()>>,
 }
 
-#[derive(Debug)]
-struct Holder {
-    owner: Uuid,
-    until: Instant,
-}
-
+/// What it is, and how it is asked for.
 impl Projection {
     /// At the start of the log, of which everything up to `live_from` is history.
-    pub(crate) fn new(live_from: Position) -> Self {
-        Self {
-            position: Position::START,
-            live_from,
-            events: 0,
-            updated_at: Timestamp::now(),
-            token: 0,
-            holder: None,
-            paused: false,
-            rebuild: false,
-            stopped: None,
-            letters: BTreeMap::new(),
+    pub(crate) fn new(registration: &Registration, live_from: Position, serving: bool) -> Result<Self, Error> {
+        let &Registration { ref id, kind, inline, parts, .. } = registration;
+        let now = Timestamp::now();
+        let parts = if inline { vec![Slices::ALL] } else { division(id, parts)? };
+        let parts = parts.into_iter().map(|slices| Part::new(slices, Position::START, now)).collect();
+        let (words, letters, seizure) = (Words::default(), Letters::default(), Arc::default());
+        Ok(Self { kind, inline, serving, live_from, parts, words, letters, seizure })
+    }
+
+    /// Refuses to take it for something else. Fields to be indexed need no keeping here: every field can be asked for.
+    pub(crate) fn check_same(&self, wanted: &Registration) -> Result<(), Error> {
+        if (self.kind, self.inline) == (wanted.kind, wanted.inline) {
+            return Ok(());
         }
+        let (id, kept, wanted) = (&wanted.id, what(self.kind, self.inline), what(wanted.kind, wanted.inline));
+        Err(Error::setup(format!(
+            "projection `{id}` is kept as {kept}, and cannot be {wanted} now: give it another name, or a new version"
+        )))
     }
 
-    pub(crate) fn claim(&mut self, id: &ProjectionId, owner: Uuid, lease: Duration) -> Claim {
-        if self.paused {
-            return Claim::Paused;
-        }
-        match self.owner() {
-            Some(other) if other != owner => Claim::Held { owner: other },
-            _ => {
-                self.token += 1;
-                self.holder = Some(Holder { owner, until: Instant::now() + lease });
-                self.stopped = None;
-                Claim::Granted(Lease::new(id.clone(), self.token, self.position, self.live_from, self.rebuild))
-            }
-        }
+    pub(crate) fn has_documents(&self) -> bool {
+        self.kind == ReadModelKind::Documents
     }
 
-    /// Whether the lease is the newest, run out or not.
-    pub(crate) fn is_held(&self, held: &Lease) -> bool {
-        self.holder.is_some() && self.token == held.token
+    pub(crate) fn slices(&self) -> Vec<Slices> {
+        self.parts.iter().map(|part| part.slices).collect()
     }
 
-    pub(crate) fn renew(&mut self, held: &Lease, lease: Duration) -> bool {
-        let newest = self.is_held(held);
-        if let Some(holder) = self.holder.as_mut().filter(|_| newest) {
-            holder.until = Instant::now() + lease;
-        }
-        newest
+    /// Where it is in a log that ends at `end`.
+    fn position(&self, end: Position) -> Position {
+        if self.inline { end } else { self.least() }
     }
 
-    pub(crate) fn release(&mut self, held: &Lease) {
-        if self.is_held(held) {
-            self.holder = None;
-        }
+    /// The checkpoint of the part that has come least far.
+    fn least(&self) -> Position {
+        self.parts.iter().map(|part| part.position).min().unwrap_or_default()
     }
 
-    pub(crate) fn report_stop(&mut self, held: &Lease, reason: &str) {
-        if self.is_held(held) {
-            self.stopped = Some(reason.to_owned());
-        }
+    /// How far its readers may trust it: what is to be rebuilt or rewound will not stay.
+    pub(crate) fn reached(&self, end: Position) -> Position {
+        if self.words.task.is_some() { Position::START } else { self.position(end) }
     }
 
-    /// Whether there is what the word is about. Then whoever works has to claim again, and so learns of it.
-    pub(crate) fn control(&mut self, control: Control) -> bool {
-        let done = match control {
-            Control::Pause => replace(&mut self.paused, true),
-            Control::Resume => replace(&mut self.paused, false),
-            Control::Rebuild => replace(&mut self.rebuild, true),
-            Control::RetryDeadLetter { stream, first } => self.mark(stream, first, DeadLetterStatus::RetryRequested),
-            Control::DiscardDeadLetter { stream, first, reason } => {
-                self.mark(stream, first, DeadLetterStatus::DiscardRequested { reason })
-            }
-            // There are no other words yet.
-            _ => false,
-        };
-        if done {
-            self.holder = None;
-        }
-        done
-    }
-
-    fn mark(&mut self, stream: StreamId, first: Version, status: DeadLetterStatus) -> bool {
-        let letter = self.letters.get_mut(&(stream, first)).filter(|letter| letter.status.is_parked());
-        letter.map(|letter| letter.status = status).is_some()
-    }
-
-    pub(crate) fn advance(&mut self, to: Position, events: u64) {
-        self.position = to;
-        self.events = self.events.saturating_add(events);
-        self.updated_at = Timestamp::now();
-    }
-
-    pub(crate) fn reset(&mut self, to: Position, live_from: Position) {
-        (self.position, self.live_from, self.rebuild) = (to, live_from, false);
-        self.updated_at = Timestamp::now();
-        if to == Position::START {
-            self.events = 0;
-        }
-        self.letters.retain(|_, letter| letter.position <= to);
-    }
-
-    pub(crate) fn keep_letter(&mut self, letter: &DeadLetter) {
-        self.letters.insert((letter.stream.clone(), letter.first), letter.clone());
-    }
-
-    pub(crate) fn forget_letter(&mut self, stream: &StreamId, first: Version) {
-        self.letters.remove(&(stream.clone(), first));
-    }
-
-    /// The dead letters, oldest position first.
-    pub(crate) fn letters(&self) -> Vec<DeadLetter> {
-        let mut letters: Vec<DeadLetter> = self.letters.values().cloned().collect();
-        letters.sort_by_key(|letter| letter.position);
-        letters
+    pub(crate) fn check_caught_up(&self, id: &ProjectionId, end: Position) -> Result<(), Error> {
+        self.words.check_caught_up(id, self.position(end), self.live_from)
     }
 
     /// How it is doing, but for its lag, which only the log knows.
-    pub(crate) fn status(&self, id: &ProjectionId) -> ProjectionStatus {
-        let parked = self.letters.values().filter(|letter| letter.status.is_parked()).count();
-        let mut status = ProjectionStatus::new(id.clone(), self.state(), self.position, self.updated_at);
-        (status.owner, status.events, status.parked) = (self.owner(), self.events, parked as u64);
+    pub(crate) fn status(&self, id: &ProjectionId, end: Position) -> ProjectionStatus {
+        let updated_at = self.parts.iter().map(|part| part.updated_at).min().unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut status = ProjectionStatus::new(id.clone(), self.state(), self.position(end), updated_at);
+        (status.serving, status.live_from) = (self.serving, self.live_from);
+        (status.events, status.parked) = (self.events(), self.letters.parked());
+        status.unmoved = Timestamp::now().since(updated_at);
+        let pulses = || self.parts.iter().filter_map(Part::pulse);
+        status.rate = pulses().fold(0, |sum, pulse| sum.saturating_add(pulse.rate));
+        status.last_error = pulses().find_map(|pulse| pulse.error.clone());
+        status.parts = self.parts.iter().map(Part::status).collect();
+        if self.inline {
+            status.parts.iter_mut().for_each(|part| part.position = end);
+        }
         status
     }
 
     fn state(&self) -> ProjectionState {
-        match &self.stopped {
-            _ if self.paused => ProjectionState::Paused,
-            Some(reason) => ProjectionState::Stopped { reason: reason.clone() },
+        match self.parts.iter().find_map(Part::stopped) {
+            _ if self.inline => ProjectionState::Inline,
+            _ if self.words.paused => ProjectionState::Paused,
+            Some(reason) => ProjectionState::Stopped { reason: reason.to_owned() },
             None => ProjectionState::Running,
         }
     }
 
-    /// Who holds a lease that has not run out.
-    fn owner(&self) -> Option<Uuid> {
-        self.holder.as_ref().filter(|holder| holder.until > Instant::now()).map(|holder| holder.owner)
+    fn events(&self) -> u64 {
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.events))
     }
 }
 
-/// Sets a word, and answers that it was about something.
-fn replace(word: &mut bool, to: bool) -> bool {
-    *word = to;
-    true
+fn what(kind: ReadModelKind, inline: bool) -> &'static str {
+    match (kind, inline) {
+        (ReadModelKind::Projector, false) => "a projector",
+        (ReadModelKind::Projector, true) => "an inline projector",
+        (ReadModelKind::Documents, false) => "documents",
+        (ReadModelKind::Documents, true) => "inline documents",
+    }
+}
+
+/// Who may work on it.
+impl Projection {
+    /// `claims` counts the claims of the whole store, so that a token is never given twice, however often the projection is
+    /// divided, or forgotten and registered again.
+    pub(crate) fn claim(
+        &mut self,
+        id: &ProjectionId,
+        first: u16,
+        owner: Uuid,
+        lease: Duration,
+        claims: &mut u64,
+    ) -> Result<Claim, Error> {
+        self.check_run(id)?;
+        let is_first = self.parts.first().is_some_and(|part| part.slices.first() == first);
+        let (parts, barrier, is_seized) = (self.parts.len(), self.barrier(), self.is_seized());
+        if self.words.paused {
+            return Ok(Claim::Paused);
+        }
+        if is_seized || (self.words.task.is_some() && !is_first) {
+            return Ok(Claim::Waiting);
+        }
+        let Some(part) = self.parts.iter_mut().find(|part| part.slices.first() == first) else {
+            return Ok(Claim::Gone);
+        };
+        if let Some(other) = part.owner().filter(|other| *other != owner) {
+            part.challenge(owner);
+            return Ok(Claim::Held { owner: other });
+        }
+        *claims += 1;
+        part.grant(*claims, owner, lease);
+        let mut granted = Lease::new(id.clone(), *claims, part.position, self.live_from);
+        (granted.slices, granted.parts) = (part.slices, u16::try_from(parts).unwrap_or(u16::MAX));
+        (granted.task, granted.barrier) = (self.words.task, barrier);
+        Ok(Claim::Granted(granted))
+    }
+
+    /// What nobody runs, nobody can be told anything about.
+    fn check_run(&self, id: &ProjectionId) -> Result<(), Error> {
+        if self.inline {
+            return Err(Error::setup(format!(
+                "projection `{id}` is written in the append's own transaction: it needs nobody to run it"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Where the parts meet before they are divided anew.
+    fn barrier(&self) -> Option<Position> {
+        self.words.division.as_ref().and_then(|_| self.parts.iter().map(|part| part.position).max())
+    }
+
+    pub(crate) fn renew(&mut self, held: &Lease, lease: Duration, pulse: &Pulse) -> Renewal {
+        let Some(part) = self.held_part(held) else { return Renewal::Lost };
+        part.renew(lease, pulse);
+        let (Some(owner), Some(challenger)) = (part.owner(), part.challenger()) else { return Renewal::Kept };
+        if self.held_by(owner) >= self.held_by(challenger) + 2 { Renewal::Wanted } else { Renewal::Kept }
+    }
+
+    fn held_by(&self, owner: Uuid) -> usize {
+        self.parts.iter().filter(|part| part.owner() == Some(owner)).count()
+    }
+
+    /// Where the checkpoint is that the lease is for, if it is the newest.
+    pub(crate) fn position_under(&self, held: &Lease) -> Option<Position> {
+        let part = self.parts.iter().find(|part| part.is_held(held)).filter(|_| !self.is_seized());
+        part.map(|part| part.position)
+    }
+
+    fn held_part(&mut self, held: &Lease) -> Option<&mut Part> {
+        let is_seized = self.is_seized();
+        self.parts.iter_mut().find(|part| part.is_held(held)).filter(|_| !is_seized)
+    }
+
+    pub(crate) fn release(&mut self, held: &Lease) {
+        if let Some(part) = self.parts.iter_mut().find(|part| part.is_held(held)) {
+            part.take_lease();
+        }
+    }
+
+    pub(crate) fn take_leases(&mut self) {
+        self.parts.iter_mut().for_each(Part::take_lease);
+    }
+
+    pub(crate) fn report_stop(&mut self, held: &Lease, reason: &str) {
+        if let Some(part) = self.held_part(held) {
+            part.stop(reason);
+        }
+    }
+
+    /// Whether a lease lasts, or a transaction has taken all of them.
+    pub(crate) fn is_worked_on(&self) -> bool {
+        self.is_seized() || self.parts.iter().any(|part| part.owner().is_some())
+    }
+
+    pub(crate) fn seizure(&self) -> &Arc<Mutex<()>> {
+        &self.seizure
+    }
+
+    fn is_seized(&self) -> bool {
+        self.seizure.try_lock().is_err()
+    }
+
+    /// Where its checkpoints are.
+    pub(crate) fn checkpoints(&self, end: Position) -> Vec<Checkpoint> {
+        let position = |part: &Part| if self.inline { end } else { part.position };
+        self.parts.iter().map(|part| Checkpoint { slices: part.slices, position: position(part) }).collect()
+    }
+}
+
+/// What is done to it.
+impl Projection {
+    /// Leaves word. `false` if there is not what it is about. Otherwise whoever works has to claim again, and so learns of it.
+    pub(crate) fn control(&mut self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
+        self.check_run(id)?;
+        let found = match control {
+            Control::Pause => self.pause(true),
+            Control::Resume => self.pause(false),
+            Control::Rebuild => self.words.ask(id, Task::Rebuild).map(|()| true)?,
+            Control::Rewind { to } => self.words.ask(id, Task::Rewind(to.min(self.least()))).map(|()| true)?,
+            Control::Divide { parts } => self.words.ask_division(id, parts).map(|()| true)?,
+            Control::RetryDeadLetter { stream, first } => {
+                self.letters.mark(stream, first, DeadLetterStatus::RetryRequested)
+            }
+            Control::RetryDeadLetters => self.letters.retry_all(),
+            Control::DiscardDeadLetter { stream, first, reason } => {
+                self.letters.mark(stream, first, DeadLetterStatus::DiscardRequested { reason })
+            }
+            // There are no other words for those who run it.
+            _ => false,
+        };
+        if found {
+            self.take_leases();
+        }
+        Ok(found)
+    }
+
+    fn pause(&mut self, paused: bool) -> bool {
+        self.words.paused = paused;
+        true
+    }
+
+    /// Divides it anew, if that was asked for and all parts have come to one place.
+    pub(crate) fn divide(&mut self) -> bool {
+        let mut positions = self.parts.iter().map(|part| part.position);
+        let Some(place) = positions.next().filter(|place| positions.all(|other| other == *place)) else { return false };
+        let Some(division) = self.words.division.take() else { return false };
+        let (events, updated_at) = (self.events(), self.parts.iter().map(|part| part.updated_at).min());
+        let updated_at = updated_at.unwrap_or_else(Timestamp::now);
+        self.parts = division.into_iter().map(|slices| Part::new(slices, place, updated_at)).collect();
+        if let Some(first) = self.parts.first_mut() {
+            first.events = events;
+        }
+        true
+    }
+
+    pub(crate) fn advance(&mut self, held: &Lease, to: Position, events: u64) {
+        if let Some(part) = self.held_part(held) {
+            part.advance(to, events);
+        }
+    }
+
+    pub(crate) fn reset(&mut self, to: Position, live_from: Position) {
+        self.parts.iter_mut().for_each(|part| part.reset(to));
+        self.live_from = live_from;
+        self.letters.forget_behind(to);
+        self.dismiss();
+    }
+
+    pub(crate) fn dismiss(&mut self) {
+        self.words.task = None;
+    }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -247,12 +246,4 @@ fn decode<T: DeserializeOwned>(table: &str, key: &str, json: &str) -> Result<T, 
 
 fn decode_all<T: DeserializeOwned>(table: &str, rows: Rows) -> Result<Vec<(String, T)>, TableError> {
     rows.into_iter().map(|(key, json)| decode(table, &key, &json).map(|value| (key, value))).collect()
-}
-
-/// At most `limit` rows behind the key `after`.
-pub(crate) fn page(rows: &Rows, after: Option<&str>, limit: u32) -> Vec<(String, String)> {
-    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let rows = rows.range::<str, _>((from, Bound::Unbounded));
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    rows.take(limit).map(|(key, json)| (key.clone(), json.to_string())).collect()
 }

@@ -1,17 +1,25 @@
 //! Transactions: what is written is put aside, and made so at once.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use es_core::{
-    AdvanceError, DeadLetter, Error, Fenced, Lease, Position, ProjectionId, ReadModelTransaction, StreamId, Version,
+    AdvanceError, Append, Appended, Checkpoint, Conflict, DeadLetter, Error, EventStore, Lease, Position, ProjectionId,
+    ReadModelTransaction, StreamId, Version,
 };
+use tokio::sync::OwnedMutexGuard;
 
-use crate::read_model::projection::Projection;
+use crate::draft::Drafts;
+use crate::read_model::acts::{Act, move_checkpoints};
+use crate::read_model::kept::table_of;
 use crate::read_model::tables::Tables;
-use crate::read_model::{Kept, table_of};
+use crate::store::MemoryStore;
 
-/// A transaction over tables, checkpoints and dead letters. See [`ReadModelTransaction`].
+/// A transaction over tables, checkpoints, dead letters and appends. See [`ReadModelTransaction`].
+///
+/// Transactions that [append](ReadModelTransaction::append) or [lock documents](ReadModelTransaction::lock_documents) take
+/// turns: the second waits until the first ends, whatever they append and lock. So never wait for one while another is open in
+/// the same task. All others go on side by side.
 ///
 /// # Example: two values, and both or none
 ///
@@ -32,38 +40,38 @@ use crate::read_model::{Kept, table_of};
 /// ```
 #[derive(Debug)]
 pub struct Transaction {
-    kept: Arc<Kept>,
+    store: MemoryStore,
     tables: Tables,
     acts: Vec<Act>,
-}
-
-/// What is to be done to a projection.
-#[derive(Debug)]
-pub(crate) enum Act {
-    Advance { held: Lease, to: Position, events: u64 },
-    Reset { held: Lease, to: Position, live_from: Position },
-    SaveLetter { id: ProjectionId, letter: Box<DeadLetter> },
-    DeleteLetter { id: ProjectionId, stream: StreamId, first: Version },
-}
-
-impl Act {
-    fn id(&self) -> &ProjectionId {
-        match self {
-            Self::Advance { held, .. } | Self::Reset { held, .. } => &held.id,
-            Self::SaveLetter { id, .. } | Self::DeleteLetter { id, .. } => id,
-        }
-    }
+    drafts: Drafts,
+    /// The conflict that an append met: nothing may be committed any more.
+    conflict: Option<Conflict>,
+    /// Where the log must end at the commit.
+    log_end: Option<Position>,
+    /// Held to the end, see [`MemoryStore::turn`].
+    turn: Option<OwnedMutexGuard<()>>,
+    /// Held to the end, by the projections that were seized.
+    seizures: BTreeMap<ProjectionId, OwnedMutexGuard<()>>,
 }
 
 impl Transaction {
-    pub(crate) fn new(kept: Arc<Kept>) -> Self {
-        Self { tables: Tables::new(Arc::clone(&kept)), kept, acts: Vec::new() }
+    pub(crate) fn new(store: MemoryStore) -> Self {
+        let tables = Tables::new(Arc::clone(store.kept()));
+        let (acts, drafts, seizures) = (Vec::new(), Drafts::default(), BTreeMap::new());
+        Self { store, tables, acts, drafts, conflict: None, log_end: None, turn: None, seizures }
     }
 
     /// Puts an act aside. One that is refused stays there, so that the commit is refused too.
     fn put_aside(&mut self, act: Act) -> Result<(), AdvanceError> {
         self.acts.push(act);
-        Ok(self.kept.check(&self.acts)?)
+        Ok(self.store.kept().check(&self.acts)?)
+    }
+
+    /// Waits until no other transaction appends or has documents locked.
+    async fn take_turn(&mut self) {
+        if self.turn.is_none() {
+            self.turn = Some(self.store.turn().await);
+        }
     }
 }
 
@@ -78,6 +86,11 @@ impl ReadModelTransaction for Transaction {
         let table = table_of(id);
         let text = |key: &String| self.tables.text(&table, key).map(|json| json.to_string());
         Ok(keys.iter().map(text).collect())
+    }
+
+    async fn lock_documents(&mut self, _: &ProjectionId, _: &[String]) -> Result<(), Error> {
+        self.take_turn().await;
+        Ok(())
     }
 
     async fn save_documents(&mut self, id: &ProjectionId, documents: &[(String, Option<String>)]) -> Result<(), Error> {
@@ -101,6 +114,38 @@ impl ReadModelTransaction for Transaction {
         self.put_aside(Act::Reset { held: held.clone(), to, live_from })
     }
 
+    async fn dismiss(&mut self, held: &Lease) -> Result<(), AdvanceError> {
+        self.put_aside(Act::Dismiss { held: held.clone() })
+    }
+
+    /// The leases are of no use while this transaction lasts, and are taken away when it is committed.
+    async fn seize(&mut self, id: &ProjectionId) -> Result<Vec<Checkpoint>, Error> {
+        if !self.seizures.contains_key(id) {
+            let seizure = self.store.kept().seizure(id)?;
+            self.seizures.insert(id.clone(), seizure.lock_owned().await);
+            self.acts.push(Act::Seize { id: id.clone() });
+        }
+        let end = self.store.log_end().await?;
+        self.store.kept().checkpoints(id, end)
+    }
+
+    async fn append(&mut self, append: Append) -> Result<Appended, Error> {
+        append.check()?;
+        self.take_turn().await;
+        let (committed, now) = (self.store.streams().version(&append.stream), self.store.log().now());
+        let added = self.drafts.add(append, committed, now);
+        if let Err(Error::Conflict(conflict)) = &added {
+            self.conflict = Some(conflict.clone());
+        }
+        added
+    }
+
+    async fn hold_appends(&mut self) -> Result<(), Error> {
+        let end = self.store.log_end().await?;
+        self.log_end.get_or_insert(end);
+        Ok(())
+    }
+
     async fn save_dead_letter(&mut self, id: &ProjectionId, letter: &DeadLetter) -> Result<(), Error> {
         self.acts.push(Act::SaveLetter { id: id.clone(), letter: Box::new(letter.clone()) });
         Ok(())
@@ -112,40 +157,17 @@ impl ReadModelTransaction for Transaction {
     }
 
     async fn commit(self) -> Result<(), Error> {
+        // The guards are kept to the end.
+        let Self { store, tables, acts, drafts, conflict, log_end, turn: _turn, seizures: _seizures } = self;
+        if let Some(conflict) = conflict {
+            return Err(conflict.into());
+        }
         // Whoever was fenced between its last act and here finds out by claiming again, like after any other trouble.
-        self.kept.commit(&self.acts, self.tables).map_err(Error::unavailable)
-    }
-}
-
-/// Whether all acts can be done, one after the other.
-pub(crate) fn check(projections: &Projections, acts: &[Act]) -> Result<(), Fenced> {
-    let mut reached = HashMap::new();
-    for act in acts {
-        let (held, to) = match act {
-            Act::Advance { held, to, .. } | Act::Reset { held, to, .. } => (held, *to),
-            Act::SaveLetter { .. } | Act::DeleteLetter { .. } => continue,
-        };
-        let projection = projections.get(&held.id).filter(|projection| projection.is_held(held));
-        let Some(projection) = projection else { return Err(Fenced { id: held.id.clone() }) };
-        let before = reached.insert(&held.id, to).unwrap_or(projection.position);
-        if matches!(act, Act::Advance { .. }) && to < before {
-            return Err(Fenced { id: held.id.clone() });
+        let make_so = || store.kept().commit(&acts, tables).map_err(Error::unavailable);
+        store.commit(drafts, log_end, make_so)?;
+        if move_checkpoints(&acts) {
+            store.advanced_signal().give();
         }
-    }
-    Ok(())
-}
-
-/// Does all acts.
-pub(crate) fn make_so(projections: &mut Projections, acts: &[Act]) {
-    for act in acts {
-        let Some(projection) = projections.get_mut(act.id()) else { continue };
-        match act {
-            Act::Advance { to, events, .. } => projection.advance(*to, *events),
-            Act::Reset { to, live_from, .. } => projection.reset(*to, *live_from),
-            Act::SaveLetter { letter, .. } => projection.keep_letter(letter),
-            Act::DeleteLetter { stream, first, .. } => projection.forget_letter(stream, *first),
-        }
+        Ok(())
     }
 }
-
-pub(crate) type Projections = std::collections::BTreeMap<ProjectionId, Projection>;

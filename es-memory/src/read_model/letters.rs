@@ -1,0 +1,48 @@
+//! The dead letters of a projection.
+
+use std::collections::BTreeMap;
+
+use es_core::{DeadLetter, DeadLetterStatus, Position, StreamId, Version};
+
+#[derive(Debug, Default)]
+pub(crate) struct Letters(BTreeMap<(StreamId, Version), DeadLetter>);
+
+impl Letters {
+    pub(crate) fn keep(&mut self, letter: &DeadLetter) {
+        self.0.insert((letter.stream.clone(), letter.first), letter.clone());
+    }
+
+    pub(crate) fn forget(&mut self, stream: &StreamId, first: Version) {
+        self.0.remove(&(stream.clone(), first));
+    }
+
+    /// The events behind the place come again.
+    pub(crate) fn forget_behind(&mut self, position: Position) {
+        self.0.retain(|_, letter| letter.position <= position);
+    }
+
+    /// Says what is to become of a parked stream. `false` when it is not parked at that event.
+    pub(crate) fn mark(&mut self, stream: StreamId, first: Version, status: DeadLetterStatus) -> bool {
+        let letter = self.0.get_mut(&(stream, first)).filter(|letter| letter.status.is_parked());
+        letter.map(|letter| letter.status = status).is_some()
+    }
+
+    /// Has all parked streams tried again whose failed event nobody has decided to discard. `false` when there are none.
+    pub(crate) fn retry_all(&mut self) -> bool {
+        let parked =
+            |status: &DeadLetterStatus| matches!(status, DeadLetterStatus::Parked | DeadLetterStatus::RetryRequested);
+        let letters = self.0.values_mut().filter(|letter| parked(&letter.status));
+        letters.map(|letter| letter.status = DeadLetterStatus::RetryRequested).count() > 0
+    }
+
+    pub(crate) fn parked(&self) -> u64 {
+        self.0.values().filter(|letter| letter.status.is_parked()).count() as u64
+    }
+
+    /// All of them, oldest position first.
+    pub(crate) fn all(&self) -> Vec<DeadLetter> {
+        let mut letters: Vec<DeadLetter> = self.0.values().cloned().collect();
+        letters.sort_by_key(|letter| letter.position);
+        letters
+    }
+}
