@@ -202,6 +202,10 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
         Self { now: Some(now), ..self }
     }
 
+    pub(crate) fn store(&self) -> &'a S {
+        self.store
+    }
+
     fn map_metadata(self, change: impl FnOnce(Metadata) -> Metadata) -> Self {
         Self { metadata: change(self.metadata), ..self }
     }

@@ -106,6 +106,8 @@ mod read_model;
 mod document;
 mod runner;
 mod documents;
+mod visible;
+mod inline;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -124,6 +126,7 @@ pub use error::{BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, E
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
 pub use id::{AggregateId, AsId, InvalidId};
+pub use inline::{Inline, InlineBuilder};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use projection::{Batch, Projector};
 pub use read::{LogEvents, StreamEvents};
@@ -144,6 +147,7 @@ pub use store::{
 pub use stream::{ExpectedVersion, InvalidStreamId, MAX_CATEGORY_BYTES, MAX_ID_BYTES, SLICES, StreamId, Version};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use upcast::{Upcast, Upcaster};
+pub use visible::{ExecuteAndWait, Visible};
 
 #[cfg(feature = "macros")]
 pub use es_macros::{Aggregate, AggregateId, Command, Event};

@@ -6,7 +6,7 @@ mod running;
 mod settings;
 pub(crate) mod wait;
 
-mod guard;
+pub(crate) mod guard;
 pub(crate) mod work;
 mod pace;
 mod feed;

@@ -9,7 +9,7 @@ use std::task::Poll;
 /// A panic in a projection's own code.
 #[derive(Debug, thiserror::Error)]
 #[error("the projection panicked: {0}")]
-pub(super) struct Panicked(String);
+pub(crate) struct Panicked(String);
 
 impl Panicked {
     fn of(panic: &(dyn Any + Send)) -> Self {
@@ -19,7 +19,7 @@ impl Panicked {
 }
 
 /// Runs a future to its end, or to its panic. Whatever it was working on is to be thrown away then.
-pub(super) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
+pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
     let mut future = pin!(future);
     let poll = |cx: &mut std::task::Context<'_>| match guarded_call(|| future.as_mut().poll(cx)) {
         Ok(poll) => poll.map(Ok),
@@ -28,12 +28,12 @@ pub(super) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, Pan
     std::future::poll_fn(poll).await
 }
 
-pub(super) fn guarded_call<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub(crate) fn guarded_call<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| Panicked::of(&*panic))
 }
 
 /// An error with all its causes, in one line.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let sources = std::iter::successors(error.source(), |source| source.source());
     sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
