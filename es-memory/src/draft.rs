@@ -55,9 +55,8 @@ impl Drafts {
         Ok(Appended::new(version, recorded_at))
     }
 
-    /// Whether each stream is still as it was seen. The versions that were promised are wrong otherwise, also to who
-    /// expected any.
-    pub(crate) fn check(&self, version: impl Fn(&StreamId) -> Version) -> Result<(), Conflict> {
+    /// Whether each stream is still as it was seen. The versions that were promised are wrong otherwise.
+    pub(crate) fn check(&self, version: impl Fn(&StreamId) -> Version) -> Result<(), Error> {
         self.seen.iter().try_for_each(|(stream, seen)| seen.check(stream, version(stream)))
     }
 
@@ -66,13 +65,24 @@ impl Drafts {
     }
 }
 
+/// A stream whose version is not what was promised, although it is as expected.
+#[derive(Debug, thiserror::Error)]
+#[error("stream `{stream}` has moved on from version {seen} to {actual} since the transaction appended to it")]
+struct MovedOn {
+    stream: StreamId,
+    seen: Version,
+    actual: Version,
+}
+
 impl Seen {
-    fn check(&self, stream: &StreamId, actual: Version) -> Result<(), Conflict> {
-        if actual == self.committed {
-            return Ok(());
+    /// It is a conflict only to who expected something else. All others may simply try again.
+    fn check(&self, stream: &StreamId, actual: Version) -> Result<(), Error> {
+        let (stream, expected, seen) = (stream.clone(), self.expected, self.committed);
+        match actual {
+            actual if actual == seen => Ok(()),
+            actual if expected.allows(actual) => Err(Error::unavailable(MovedOn { stream, seen, actual })),
+            actual => Err(Conflict { stream, expected, actual }.into()),
         }
-        let expected = if self.expected.allows(actual) { self.committed.into() } else { self.expected };
-        Err(Conflict { stream: stream.clone(), expected, actual })
     }
 }
 
