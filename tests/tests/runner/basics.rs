@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use es_core::{
-    EventStoreExt, OnFailure, Phase, ReadModelKind, Retry, Runner, Settings, StartError, StopReason, WaitError,
+    EventStoreExt, OnFailure, Phase, ReadModelKind, Registration, Retry, Runner, Settings, StartError, StopReason,
+    WaitError,
 };
 
 use super::domain::{AccountEvent, Statement, Write, noted};
@@ -80,12 +81,12 @@ pub async fn a_stop_writes_the_checkpoint<S: World>(store: S) {
     assert_eq!(running.stop().await, [(id("notes"), StopReason::Asked)]);
     let seen = status(&store, &id("notes")).await;
     assert_eq!(seen.position, store.log_end().await.unwrap(), "also past what was of no interest");
-    assert_eq!(seen.owner, None, "and the lease is given back");
+    assert_eq!(seen.owner(), None, "and the lease is given back");
 }
 
 pub async fn history_is_told_from_the_present<S: World>(store: S) {
     put_texts(&store, "ada", &["h"; 5]).await;
-    store.register(&id("notes"), ReadModelKind::Projector).await.unwrap();
+    store.register(&Registration::new(id("notes"), ReadModelKind::Projector)).await.unwrap();
     // One page holds both, and the border lies inside it.
     put_texts(&store, "ada", &["p"; 3]).await;
     let running = Runner::new(store.clone()).add(Notes::<S>::new(&Script::new())).start().await.unwrap();

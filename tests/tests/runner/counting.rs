@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, BoxError, Claim, Control, DeadLetter, Error, EventStore, Fold, Lease, LogPage, OnFailure,
-    Position, ProjectionId, ProjectionStatus, ReadLog, ReadModelKind, ReadModelStore, ReadStream, Runner, Snapshot,
-    StopReason, StreamId, Visit,
+    Append, Appended, BoxError, Claim, Control, DeadLetter, DocumentQuery, Error, EventStore, Fold, Lease, LogPage,
+    OnFailure, Position, ProjectionId, ProjectionStatus, Pulse, ReadLog, ReadModelStore, ReadStream, Registration,
+    Renewal, Runner, Slices, Snapshot, StopReason, StreamId, Timestamp, Visit,
 };
 use es_memory::{MemoryStore, Tables, Transaction};
 use uuid::Uuid;
@@ -79,16 +79,19 @@ impl ReadModelStore for Counting {
     type Target = Tables;
     type Transaction = Transaction;
 
-    async fn register(&self, id: &ProjectionId, kind: ReadModelKind) -> Result<(), Error> {
-        self.inner.register(id, kind).await
+    async fn register(&self, registration: &Registration) -> Result<bool, Error> {
+        self.inner.register(registration).await
     }
-    async fn claim(&self, id: &ProjectionId, owner: Uuid, lease: Duration) -> Result<Claim, Error> {
+    async fn parts(&self, id: &ProjectionId) -> Result<Vec<Slices>, Error> {
+        self.inner.parts(id).await
+    }
+    async fn claim(&self, id: &ProjectionId, first: u16, owner: Uuid, lease: Duration) -> Result<Claim, Error> {
         self.calls.count(&self.calls.claims)?;
-        self.inner.claim(id, owner, lease).await
+        self.inner.claim(id, first, owner, lease).await
     }
-    async fn renew(&self, held: &Lease, lease: Duration) -> Result<bool, Error> {
+    async fn renew(&self, held: &Lease, lease: Duration, pulse: &Pulse) -> Result<Renewal, Error> {
         self.calls.renewals.fetch_add(1, Ordering::SeqCst);
-        self.inner.renew(held, lease).await
+        self.inner.renew(held, lease, pulse).await
     }
     async fn release(&self, held: &Lease) -> Result<(), Error> {
         self.inner.release(held).await
@@ -103,8 +106,20 @@ impl ReadModelStore for Counting {
     async fn control(&self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
         self.inner.control(id, control).await
     }
+    async fn divide(&self, id: &ProjectionId) -> Result<bool, Error> {
+        self.inner.divide(id).await
+    }
     async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
         self.inner.projections().await
+    }
+    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Position>>, Error> {
+        self.inner.reached(ids).await
+    }
+    async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
+        self.inner.serving(name).await
+    }
+    async fn drop_projection(&self, id: &ProjectionId) -> Result<bool, Error> {
+        self.inner.drop_projection(id).await
     }
     async fn dead_letters(&self, id: &ProjectionId) -> Result<Vec<DeadLetter>, Error> {
         self.inner.dead_letters(id).await
@@ -112,16 +127,17 @@ impl ReadModelStore for Counting {
     async fn get_documents(&self, id: &ProjectionId, keys: &[String]) -> Result<Vec<Option<String>>, Error> {
         self.inner.get_documents(id, keys).await
     }
-    async fn list_documents(
-        &self,
-        id: &ProjectionId,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<(String, String)>, Error> {
-        self.inner.list_documents(id, after, limit).await
+    async fn list_documents(&self, id: &ProjectionId, query: &DocumentQuery) -> Result<Vec<(String, String)>, Error> {
+        self.inner.list_documents(id, query).await
+    }
+    async fn position_at(&self, time: Timestamp) -> Result<Position, Error> {
+        self.inner.position_at(time).await
     }
     fn appended(&self) -> impl Future<Output = ()> + Send {
         self.inner.appended()
+    }
+    fn advanced(&self) -> impl Future<Output = ()> + Send {
+        self.inner.advanced()
     }
 }
 
@@ -178,14 +194,14 @@ async fn trouble_with_the_store_is_waited_out() {
 async fn trouble_with_the_store_that_lasts_is_told_to_everybody() {
     let store = Counting::default();
     let running = start(&store).await;
-    until("it works", || async { status(&store, &id("notes")).await.owner.is_some() }).await;
+    until("it works", || async { status(&store, &id("notes")).await.owner().is_some() }).await;
     store.calls.is_lasting.store(true, Ordering::SeqCst);
     store.calls.trouble.store(1, Ordering::SeqCst);
     let (_, reason) = running.stopped().await;
     assert_eq!(reason, StopReason::Store { error: "the store failed: the disk is gone".into() });
     let seen = status(&store, &id("notes")).await;
     assert_eq!(seen.state, es_core::ProjectionState::Stopped { reason: reason.to_string() });
-    assert_eq!(seen.owner, None, "the lease is given back");
+    assert_eq!(seen.owner(), None, "the lease is given back");
     running.stop().await;
 }
 
@@ -194,10 +210,10 @@ async fn trouble_with_the_store_that_lasts_is_told_to_everybody() {
 async fn a_stop_in_trouble_gives_the_lease_back() {
     let store = Counting::default();
     let running = start(&store).await;
-    until("it works", || async { status(&store, &id("notes")).await.owner.is_some() }).await;
+    until("it works", || async { status(&store, &id("notes")).await.owner().is_some() }).await;
     store.calls.trouble.store(u32::MAX, Ordering::SeqCst);
     until("it is in trouble", || async { matches!(running.progress()[0].1.phase, es_core::Phase::Retrying { .. }) })
         .await;
     running.stop().await;
-    assert_eq!(status(&store, &id("notes")).await.owner, None);
+    assert_eq!(status(&store, &id("notes")).await.owner(), None);
 }

@@ -34,7 +34,7 @@ pub async fn stop_is_typed_and_begins_again_with_the_same_event<S: World>(store:
         assert_eq!((which, &reason), (id("notes"), &expected));
         let seen = status(&store, &id("notes")).await;
         assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string() });
-        assert_eq!((seen.owner, seen.events), (None, 1), "the lease is given back at once");
+        assert_eq!((seen.owner(), seen.events), (None, 1), "the lease is given back at once");
         assert_eq!(texts(&store, "ada").await, ["one"], "nothing behind it was taken in, and nothing of it");
         running.stop().await;
     }

@@ -37,7 +37,7 @@ pub async fn a_pause_survives_a_restart<S: World>(store: S) {
     running.catch_up_within(Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(phase(&running), Phase::Paused);
     let seen = status(&store, &id("notes")).await;
-    assert_eq!((seen.state, seen.lag_events, seen.owner), (ProjectionState::Paused, 1, None));
+    assert_eq!((seen.owner(), seen.lag_events, seen.state), (None, 1, ProjectionState::Paused));
     assert_eq!(store.notes().await.len(), 1, "a paused projection takes in nothing");
     control(&store, &id("notes"), Control::Resume).await;
     running.catch_up().await.unwrap();
@@ -95,7 +95,7 @@ pub async fn a_stop_waits_for_the_batch<S: World>(store: S) {
     script.held.store(false, Ordering::SeqCst);
     assert_eq!(stopping.await.unwrap(), [(id("notes"), StopReason::Asked)]);
     assert_exactly_once(&store.notes().await, 1);
-    assert_eq!(status(&store, &id("notes")).await.owner, None);
+    assert_eq!(status(&store, &id("notes")).await.owner(), None);
 }
 
 pub async fn a_deadline_cuts_a_straggler_off<S: World>(store: S) {
@@ -123,7 +123,7 @@ pub async fn dropping_the_handle_stops_it<S: World>(store: S) {
     put_texts(&store, "ada", &["one"]).await;
     running.catch_up().await.unwrap();
     drop(running);
-    until("the lease is given back", || async { status(&store, &id("notes")).await.owner.is_none() }).await;
+    until("the lease is given back", || async { status(&store, &id("notes")).await.owner().is_none() }).await;
     put_texts(&store, "ada", &["two"]).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(store.notes().await.len(), 1, "nobody works any more");
@@ -138,7 +138,7 @@ pub async fn one_of_two_runners_works_and_the_other_takes_over<S: World>(store: 
     killed.catch_up().await.unwrap();
     let other = start(&store, &second).await;
     until("it knows of the other", || async { matches!(phase(&other), Phase::Elsewhere { .. }) }).await;
-    let owner = status(&store, &id("notes")).await.owner;
+    let owner = status(&store, &id("notes")).await.owner();
     assert!(matches!(phase(&other), Phase::Elsewhere { owner: other } if Some(other) == owner));
     put_texts(&store, "ada", &["two"]).await;
     other.catch_up().await.expect("it is taken in elsewhere");
