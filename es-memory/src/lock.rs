@@ -1,7 +1,7 @@
 //! Locks that outlive a panic.
 //!
-//! No code of a caller ever runs under a lock of this crate, and each change under one is a single push or insert. So a
-//! lock that was poisoned still guards a state that is whole.
+//! No code of a caller ever runs under a lock of this crate, and whatever could be refused is checked before the first change
+//! under one. So a lock that was poisoned still guards a state that is whole.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

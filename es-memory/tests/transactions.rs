@@ -1,6 +1,8 @@
 //! What is special about this store's transactions: it checks at the commit what other stores lock, and takes turns where they
 //! lock one document.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

@@ -9,6 +9,9 @@ use uuid::Uuid;
 /// How long it counts that somebody asked for a lease: whoever still wants it asks again.
 const ASKED_LATELY: Duration = Duration::from_secs(2);
 
+/// Nobody means a longer lease than this, and clocks have their limits.
+const LONGEST_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
+
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) slices: Slices,
@@ -66,13 +69,13 @@ impl Part {
 
     pub(crate) fn grant(&mut self, token: u64, owner: Uuid, lease: Duration) {
         self.token = token;
-        self.holder = Some(Holder { owner, until: Instant::now() + lease, pulse: Pulse::default() });
+        self.holder = Some(Holder { owner, until: end_of(lease), pulse: Pulse::default() });
         (self.challenger, self.stopped) = (None, None);
     }
 
     pub(crate) fn renew(&mut self, lease: Duration, pulse: &Pulse) {
         if let Some(holder) = &mut self.holder {
-            holder.until = Instant::now() + lease;
+            holder.until = end_of(lease);
             holder.pulse = pulse.clone();
         }
     }
@@ -122,4 +125,9 @@ impl Part {
     pub(crate) fn status(&self) -> PartStatus {
         PartStatus::new(self.slices, self.position, self.owner())
     }
+}
+
+/// When a lease that begins now runs out.
+fn end_of(lease: Duration) -> Instant {
+    Instant::now() + lease.min(LONGEST_LEASE)
 }
