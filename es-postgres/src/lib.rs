@@ -81,9 +81,6 @@ mod outcome;
 mod options;
 mod store;
 mod transaction;
-mod checkpoint;
-mod dead_letters;
-mod documents;
 mod read_model;
 mod wakeup;
 

@@ -6,6 +6,9 @@
 //! to do. Once it is gone, what it did is done, and the stream tells.
 //!
 //! Where the append goes behind whatever is there, a repeat could store it twice. So there the process is ended first.
+//!
+//! A longer transaction that appended something is not repeated here. Its process is ended, and then the stream tells whether it
+//! was committed.
 
 use std::time::Duration;
 
@@ -14,7 +17,7 @@ use sqlx::{PgConnection, Row};
 
 use crate::PgStore;
 use crate::append::{Outcome, Prepared};
-use crate::connections::{Backend, is_complete};
+use crate::connections::{Backend, Lent, is_complete};
 use crate::error::{self, Failure};
 use crate::sql::Sql;
 
@@ -59,13 +62,39 @@ impl<'a> Doubt<'a> {
         Err(Error::UnknownOutcome { stream: self.append.stream().clone(), source: self.error.into() })
     }
 
+    /// Whether the transaction that the append was stored in was committed. Nothing is repeated.
+    ///
+    /// # Errors
+    /// [`Error::UnknownOutcome`] when the store cannot be asked.
+    pub(crate) async fn was_committed(mut self) -> Result<bool, Error> {
+        for pause in PAUSES {
+            tokio::time::sleep(pause).await;
+            if let Some(committed) = self.look().await? {
+                return Ok(committed);
+            }
+        }
+        Err(Error::UnknownOutcome { stream: self.append.stream().clone(), source: self.error.into() })
+    }
+
     /// `None` when this attempt has not cleared it up.
     async fn attempt(&mut self) -> Result<Option<Outcome>, Error> {
         let Ok(mut lent) = self.store.connections().acquire_fresh().await else { return Ok(None) };
-        match self.settle(self.store.sql(), lent.connection()).await {
-            Ok(outcome) => {
+        let answer = self.settle(self.store.sql(), lent.connection()).await;
+        self.conclude(lent, answer)
+    }
+
+    /// `None` when this attempt has not cleared it up.
+    async fn look(&mut self) -> Result<Option<bool>, Error> {
+        let Ok(mut lent) = self.store.connections().acquire_fresh().await else { return Ok(None) };
+        let answer = self.find(self.store.sql(), lent.connection()).await;
+        self.conclude(lent, answer)
+    }
+
+    fn conclude<T>(&mut self, lent: Lent<'_>, answer: Result<Option<T>, Failure>) -> Result<Option<T>, Error> {
+        match answer {
+            Ok(answer) => {
                 lent.release();
-                Ok(outcome)
+                Ok(answer)
             }
             Err(Failure::Other(refused)) => Err(refused),
             Err(Failure::Driver(error)) => {
@@ -98,6 +127,13 @@ impl<'a> Doubt<'a> {
             },
             stored @ Outcome::Stored(_) => Ok(Some(stored)),
         }
+    }
+
+    async fn find(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Option<bool>, Failure> {
+        if !self.backends_are_gone(connection).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.append.find(sql, connection).await?.is_some()))
     }
 
     async fn backends_are_gone(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {

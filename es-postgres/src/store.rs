@@ -58,6 +58,8 @@ struct Inner {
     sql: Sql,
     offers: Offers,
     wakeup: Wakeup,
+    /// Announces checkpoints that moved.
+    advances: Wakeup,
 }
 
 impl PgStore {
@@ -81,7 +83,13 @@ impl PgStore {
         connections.schema().check(first.connection()).await?;
         first.release();
         let sql = Sql::new(connections.schema());
-        Ok(Self(Arc::new(Inner { connections, sql, offers: Offers::new(), wakeup: Wakeup::new() })))
+        Ok(Self(Arc::new(Inner {
+            connections,
+            sql,
+            offers: Offers::new(),
+            wakeup: Wakeup::new(),
+            advances: Wakeup::new(),
+        })))
     }
 
     /// Makes the schema, or brings it up to date. It may be called at each start, and by many processes at once: the first
@@ -137,6 +145,10 @@ impl PgStore {
 
     pub(crate) fn wakeup(&self) -> &Wakeup {
         &self.0.wakeup
+    }
+
+    pub(crate) fn advances(&self) -> &Wakeup {
+        &self.0.advances
     }
 
     async fn append_quietly(&self, append: Append) -> Result<Appended, Error> {

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, SqlStr};
 use crate::connections::Ask;
 use crate::error::Failure;
 use crate::read::next;
+use crate::read_model::statements::of;
 use crate::row::{Column, Json};
 use crate::schema::Schema;
 use crate::sql::{Sql, in_schema};
@@ -23,19 +24,34 @@ ON CONFLICT (key) DO UPDATE SET body = excluded.body";
 const DELETE: &str = "
 DELETE FROM {documents} WHERE key = ANY ($1::text[])";
 
+pub(crate) const MAKE: &str = "SELECT {schema}.make_documents($1, $2)";
+
 /// All of them. (`TRUNCATE` would empty the table for readers before the commit.)
 const CLEAR: &str = "
 DELETE FROM {documents}";
 
-/// The next $2 behind the key $1. No key is empty, so all come behind the empty one.
-const LIST: &str = "
-SELECT key, body FROM {documents} WHERE key > $1 ORDER BY key LIMIT $2";
+/// Locks the rows of the keys $1 in the order of the keys, so that no two transactions wait for each other, and puts something
+/// in the places where none is, because what is not there cannot be locked. It answers where that was.
+///
+/// `WHERE false` leaves a row that is there as it is, and locked all the same.
+const LOCK: &str = "
+INSERT INTO {documents} AS d (key, body)
+SELECT k.key, ' null' FROM unnest($1::text[]) k (key) ORDER BY k.key COLLATE \"C\"
+ON CONFLICT (key) DO UPDATE SET body = d.body WHERE false
+RETURNING key";
+
+/// What was put in a place to lock it must not be there after the commit.
+const TIDY: &str = "
+DELETE FROM {documents} WHERE key = ANY ($1::text[]) AND body::text = ' null'";
+
+/// What stands where a document is not yet. No document is written like that: no JSON that a program writes begins with a space.
+pub(crate) const NOT_THERE: &str = " null";
 
 /// Where a statement names the table.
 const PLACEHOLDER: &str = "{documents}";
 
 /// The names of projections are lower-case letters, digits and underscores, so they are safe inside any SQL.
-fn about(id: &ProjectionId, schema: &Schema, template: &str) -> SqlStr {
+pub(crate) fn about(id: &ProjectionId, schema: &Schema, template: &str) -> SqlStr {
     let table = format!("{{schema}}.\"doc_{}_v{}\"", id.name(), id.version());
     in_schema(&template.replace(PLACEHOLDER, &table), schema)
 }
@@ -64,7 +80,7 @@ impl Ask for Load<'_> {
         let mut rows = sqlx::query(self.sql.clone()).bind(self.keys()).fetch(connection);
         let mut documents = Vec::with_capacity(self.keys.len());
         while let Some(row) = next(&mut rows).await? {
-            documents.push(row.text_or_null(0)?.map(str::to_owned));
+            documents.push(row.text_or_null(0)?.filter(|&body| body != NOT_THERE).map(str::to_owned));
         }
         Ok(documents)
     }
@@ -110,48 +126,70 @@ impl Ask for Save<'_> {
     }
 }
 
-pub(crate) struct Clear(SqlStr);
+/// All documents are removed. That is how the building of inline documents begins, which may have no table yet.
+pub(crate) struct Clear<'a> {
+    id: &'a ProjectionId,
+    clear: SqlStr,
+}
 
-impl Clear {
-    pub(crate) fn new(schema: &Schema, id: &ProjectionId) -> Self {
-        Self(about(id, schema, CLEAR))
+impl<'a> Clear<'a> {
+    pub(crate) fn new(schema: &Schema, id: &'a ProjectionId) -> Self {
+        Self { id, clear: about(id, schema, CLEAR) }
     }
 }
 
-impl Ask for Clear {
+impl Ask for Clear<'_> {
     type Answer = ();
 
-    async fn ask(&mut self, _: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
-        sqlx::query(self.0.clone()).execute(connection).await?;
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
+        of(&sql.read_models.make_documents, self.id).execute(&mut *connection).await?;
+        sqlx::query(self.clear.clone()).execute(connection).await?;
         Ok(())
     }
 }
 
-/// A page of documents.
-pub(crate) struct List<'a> {
+/// Keys to be locked. Answers which of them name no document yet.
+pub(crate) struct Lock<'a> {
     sql: SqlStr,
-    after: &'a str,
-    limit: u32,
+    keys: &'a [String],
 }
 
-impl<'a> List<'a> {
-    /// Keys have no NUL, so those behind a text that has one are those behind the part before it.
-    pub(crate) fn new(schema: &Schema, id: &ProjectionId, after: Option<&'a str>, limit: u32) -> Self {
-        let after = after.unwrap_or_default().split('\0').next().unwrap_or_default();
-        Self { sql: about(id, schema, LIST), after, limit }
+impl<'a> Lock<'a> {
+    pub(crate) fn new(schema: &Schema, id: &ProjectionId, keys: &'a [String]) -> Self {
+        Self { sql: about(id, schema, LOCK), keys }
     }
 }
 
-impl Ask for List<'_> {
-    type Answer = Vec<(String, String)>;
+impl Ask for Lock<'_> {
+    type Answer = Vec<String>;
 
-    async fn ask(&mut self, _: &Sql, connection: &mut PgConnection) -> Result<Self::Answer, Failure> {
-        let query = sqlx::query(self.sql.clone()).bind(self.after).bind(i64::from(self.limit));
-        let mut rows = query.fetch(connection);
-        let mut page = Vec::new();
+    async fn ask(&mut self, _: &Sql, connection: &mut PgConnection) -> Result<Vec<String>, Failure> {
+        let mut rows = sqlx::query(self.sql.clone()).bind(self.keys).fetch(connection);
+        let mut not_there = Vec::new();
         while let Some(row) = next(&mut rows).await? {
-            page.push((row.text(0)?.to_owned(), row.text(1)?.to_owned()));
+            not_there.push(row.text(0)?.to_owned());
         }
-        Ok(page)
+        Ok(not_there)
+    }
+}
+
+/// Removes what stands where keys were locked and no document was saved.
+pub(crate) struct Tidy {
+    sql: SqlStr,
+    keys: Vec<String>,
+}
+
+impl Tidy {
+    pub(crate) fn new(schema: &Schema, id: &ProjectionId, keys: impl IntoIterator<Item = String>) -> Self {
+        Self { sql: about(id, schema, TIDY), keys: keys.into_iter().collect() }
+    }
+}
+
+impl Ask for Tidy {
+    type Answer = ();
+
+    async fn ask(&mut self, _: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
+        sqlx::query(self.sql.clone()).bind(&self.keys).execute(connection).await?;
+        Ok(())
     }
 }

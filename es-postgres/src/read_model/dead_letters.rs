@@ -6,10 +6,10 @@ use es_core::{DeadLetter, DeadLetterStatus, Error, ProjectionId, StreamId, Versi
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
-use crate::checkpoint::{of, of_letter};
 use crate::connections::Ask;
 use crate::error::Failure;
 use crate::read::{next, signed};
+use crate::read_model::statements::{of, of_letter};
 use crate::row::{Column, Time};
 use crate::sql::Sql;
 
@@ -30,10 +30,6 @@ ON CONFLICT (name, version, category, stream_id, first_version) DO UPDATE
 pub(crate) const DELETE: &str = "
 DELETE FROM {schema}.dead_letters
  WHERE name = $1 AND version = $2 AND category = $3 AND stream_id = $4 AND first_version = $5";
-
-/// Those behind place $3, whose events will come again.
-pub(crate) const FORGET: &str = "
-DELETE FROM {schema}.dead_letters WHERE name = $1 AND version = $2 AND position > $3";
 
 /// All of a projection, oldest place first.
 pub(crate) struct List<'a>(pub(crate) &'a ProjectionId);

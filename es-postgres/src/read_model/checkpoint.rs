@@ -1,0 +1,144 @@
+//! Checkpoints: how they move, inside a transaction, and where they are.
+
+use es_core::{Checkpoint, Error, Fenced, Lease, Position, ProjectionId, Timestamp};
+use sqlx::{PgConnection, Row};
+
+use crate::connections::Ask;
+use crate::error::Failure;
+use crate::read::{next, signed};
+use crate::read_model::statements::{Unregistered, of, slices_in, under};
+use crate::row::{Column, Time};
+use crate::sql::Sql;
+
+/// The last statement before the commit. An owner that froze or vanished between the two would keep the row locked, and with it
+/// everybody out; so from here on the server gives up soon on a transaction that says nothing.
+pub(crate) const ADVANCE: &str = "
+UPDATE {schema}.projection_parts SET position = $5, events = events + $6, updated_at = clock_timestamp()
+ WHERE name = $1 AND version = $2 AND first_slice = $3 AND token = $4 AND position <= $5
+RETURNING set_config('idle_in_transaction_session_timeout', '5s', true) IS NOT NULL";
+
+pub(crate) const RESET: &str = "SELECT {schema}.reset_projection($1, $2, $3, $4, $5, $6)";
+
+pub(crate) const DISMISS: &str = "SELECT {schema}.dismiss_task($1, $2, $3, $4)";
+
+pub(crate) const SEIZE: &str = "SELECT {schema}.take_leases($1, $2)";
+
+/// What is written with each append has come as far as the log.
+pub(crate) const CHECKPOINTS: &str = "
+SELECT a.first_slice, a.last_slice,
+       CASE WHEN (SELECT p.inline FROM {schema}.projections p WHERE p.name = $1 AND p.version = $2)
+            THEN (SELECT max(t.upto) FROM {schema}.ticks t) ELSE a.position END
+  FROM {schema}.projection_parts a WHERE a.name = $1 AND a.version = $2 ORDER BY a.first_slice";
+
+pub(crate) const REACHED: &str = "
+SELECT (SELECT CASE WHEN p.inline THEN (SELECT max(t.upto) FROM {schema}.ticks t)
+                    WHEN p.rebuild_requested OR p.rewind_to IS NOT NULL THEN 0
+                    ELSE (SELECT min(a.position) FROM {schema}.projection_parts a
+                           WHERE a.name = p.name AND a.version = p.version) END
+          FROM {schema}.projections p WHERE p.name = k.name AND p.version = k.version)
+  FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY k (name, version, nth)
+ ORDER BY k.nth";
+
+pub(crate) const POSITION_AT: &str = "SELECT {schema}.position_at($1)";
+
+pub(crate) const HOLD_APPENDS: &str = "SELECT {schema}.hold_appends()";
+
+/// How checkpoints move.
+pub(crate) enum Move {
+    Advance { to: Position, events: u64 },
+    Reset { to: Position, live_from: Position },
+    Dismiss,
+}
+
+/// Moves checkpoints, inside a transaction.
+pub(crate) struct MoveTo<'a>(pub(crate) &'a Lease, pub(crate) Move);
+
+impl Ask for MoveTo<'_> {
+    type Answer = Result<(), Fenced>;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Self::Answer, Failure> {
+        let Self(held, to) = self;
+        let sql = &sql.read_models;
+        let query = match to {
+            Move::Advance { to, events } => under(&sql.advance, held).bind(signed(to.0)).bind(signed(*events)),
+            Move::Reset { to, live_from } => under(&sql.reset, held).bind(signed(to.0)).bind(signed(live_from.0)),
+            Move::Dismiss => under(&sql.dismiss, held),
+        };
+        let moved = match query.fetch_optional(connection).await? {
+            Some(row) => row.try_get(0)?,
+            None => false,
+        };
+        Ok(if moved { Ok(()) } else { Err(Fenced { id: held.id.clone() }) })
+    }
+}
+
+/// [`ReadModelTransaction::seize`](es_core::ReadModelTransaction::seize)
+pub(crate) struct Seize<'a>(pub(crate) &'a ProjectionId);
+
+impl Ask for Seize<'_> {
+    type Answer = Vec<Checkpoint>;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Vec<Checkpoint>, Failure> {
+        let known: bool = of(&sql.read_models.seize, self.0).fetch_one(&mut *connection).await?.try_get(0)?;
+        if !known {
+            return Err(Unregistered::failure(self.0));
+        }
+        let mut rows = of(&sql.read_models.checkpoints, self.0).fetch(connection);
+        let mut checkpoints = Vec::new();
+        while let Some(row) = next(&mut rows).await? {
+            checkpoints.push(Checkpoint { slices: slices_in(&row, 0)?, position: row.position(2)? });
+        }
+        Ok(checkpoints)
+    }
+}
+
+/// [`ReadModelStore::reached`](es_core::ReadModelStore::reached)
+pub(crate) struct Reached<'a>(pub(crate) &'a [ProjectionId]);
+
+impl Ask for Reached<'_> {
+    type Answer = Vec<Option<Position>>;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Self::Answer, Failure> {
+        let names: Vec<&str> = self.0.iter().map(ProjectionId::name).collect();
+        let versions: Vec<i64> = self.0.iter().map(|id| i64::from(id.version())).collect();
+        let query = sqlx::query(sql.read_models.reached.clone()).bind(names).bind(versions);
+        let mut rows = query.fetch(connection);
+        let mut reached = Vec::with_capacity(self.0.len());
+        while let Some(row) = next(&mut rows).await? {
+            let place: Option<i64> = row.try_get(0)?;
+            reached.push(place.map(|place| u64::try_from(place).map(Position)).transpose().map_err(Error::store)?);
+        }
+        Ok(reached)
+    }
+}
+
+/// [`ReadModelStore::position_at`](es_core::ReadModelStore::position_at)
+pub(crate) struct FindPlace(pub(crate) Timestamp);
+
+/// The years 1 and 10,000. The database knows none that are much further away.
+const FIRST_TIME: Timestamp = Timestamp::from_micros(-62_135_596_800_000_000);
+const LAST_TIME: Timestamp = Timestamp::from_micros(253_402_300_800_000_000);
+
+impl Ask for FindPlace {
+    type Answer = Position;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Position, Failure> {
+        // What has no place yet gets one, so that it can be told whether it was recorded before.
+        sqlx::query(sql.read_models.tick.clone()).execute(&mut *connection).await?;
+        let time = Time(self.0.clamp(FIRST_TIME, LAST_TIME));
+        let query = sqlx::query(sql.read_models.position_at.clone()).bind(time);
+        Ok(query.fetch_one(connection).await?.position(0)?)
+    }
+}
+
+/// [`ReadModelTransaction::hold_appends`](es_core::ReadModelTransaction::hold_appends)
+pub(crate) struct HoldAppends;
+
+impl Ask for HoldAppends {
+    type Answer = ();
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
+        sqlx::query(sql.read_models.hold_appends.clone()).execute(connection).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! Which projections there are: making room for one, its parts, the version that serves, and forgetting one.
+
+use es_core::{Error, Position, ProjectionId, ReadModelKind, Registration, SLICES, Slices};
+use sqlx::{PgConnection, Row};
+
+use crate::connections::Ask;
+use crate::error::Failure;
+use crate::read::{next, signed};
+use crate::read_model::statements::{of, slices_in};
+use crate::row::Column;
+use crate::sql::Sql;
+
+pub(crate) const REGISTER: &str = "
+SELECT known_kind, known_inline, is_new FROM {schema}.register_projection($1, $2, $3, $4, $5, $6, $7)";
+
+pub(crate) const PARTS: &str = "
+SELECT first_slice, last_slice FROM {schema}.projection_parts WHERE name = $1 AND version = $2 ORDER BY first_slice";
+
+pub(crate) const SERVING: &str = "
+SELECT version FROM {schema}.projections WHERE name = $1 AND serving";
+
+pub(crate) const DROP: &str = "SELECT {schema}.drop_projection($1, $2)";
+
+/// [`ReadModelStore::register`](es_core::ReadModelStore::register), with the place up to which the log is history.
+pub(crate) struct Register<'a> {
+    pub(crate) registration: &'a Registration,
+    pub(crate) live_from: Position,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("projection `{id}` is kept as {kept}, and cannot be {wanted} now: give it another name, or a new version")]
+struct OtherKind {
+    id: ProjectionId,
+    kept: &'static str,
+    wanted: &'static str,
+}
+
+impl Register<'_> {
+    /// Fields are those of documents.
+    fn fields(&self) -> &'static [&'static str] {
+        match self.registration.kind {
+            ReadModelKind::Documents => self.registration.indexed,
+            ReadModelKind::Projector => &[],
+        }
+    }
+
+    fn check_known(&self, kind: &str, inline: bool) -> Result<(), Error> {
+        let wanted = self.registration;
+        if kind == word(wanted.kind) && inline == wanted.inline {
+            return Ok(());
+        }
+        let kept_kind =
+            if kind == word(ReadModelKind::Documents) { ReadModelKind::Documents } else { ReadModelKind::Projector };
+        let refused = OtherKind {
+            id: wanted.id.clone(),
+            kept: described(kept_kind, inline),
+            wanted: described(wanted.kind, wanted.inline),
+        };
+        Err(Error::setup(refused.to_string()))
+    }
+}
+
+fn word(kind: ReadModelKind) -> &'static str {
+    match kind {
+        ReadModelKind::Projector => "projector",
+        ReadModelKind::Documents => "documents",
+    }
+}
+
+fn described(kind: ReadModelKind, inline: bool) -> &'static str {
+    match (kind, inline) {
+        (ReadModelKind::Projector, false) => "a projector",
+        (ReadModelKind::Documents, false) => "documents",
+        (ReadModelKind::Projector, true) => "an inline projector",
+        (ReadModelKind::Documents, true) => "inline documents",
+    }
+}
+
+/// How many parts a projection can have.
+pub(crate) fn checked_parts(id: &ProjectionId, parts: u16) -> Result<i32, Error> {
+    if (1..=SLICES).contains(&parts) {
+        return Ok(i32::from(parts));
+    }
+    Err(Error::setup(format!("projection `{id}` cannot be divided into {parts} parts: there can be 1 to {SLICES}")))
+}
+
+impl Ask for Register<'_> {
+    type Answer = bool;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
+        let Registration { id, kind, parts, inline, .. } = self.registration;
+        let query = of(&sql.read_models.register, id)
+            .bind(word(*kind))
+            .bind(inline)
+            .bind(checked_parts(id, *parts)?)
+            .bind(self.fields())
+            .bind(signed(self.live_from.0));
+        let row = query.fetch_one(connection).await?;
+        self.check_known(row.text(0)?, row.try_get(1)?)?;
+        Ok(row.try_get(2)?)
+    }
+}
+
+/// [`ReadModelStore::parts`](es_core::ReadModelStore::parts)
+pub(crate) struct ListParts<'a>(pub(crate) &'a ProjectionId);
+
+impl Ask for ListParts<'_> {
+    type Answer = Vec<Slices>;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Vec<Slices>, Failure> {
+        let mut rows = of(&sql.read_models.parts, self.0).fetch(connection);
+        let mut parts = Vec::new();
+        while let Some(row) = next(&mut rows).await? {
+            parts.push(slices_in(&row, 0)?);
+        }
+        Ok(parts)
+    }
+}
+
+/// [`ReadModelStore::serving`](es_core::ReadModelStore::serving)
+pub(crate) struct FindServing<'a>(pub(crate) &'a str);
+
+impl Ask for FindServing<'_> {
+    type Answer = Option<ProjectionId>;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Self::Answer, Failure> {
+        // A text with a NUL names nothing, and the server refuses it.
+        if self.0.contains('\0') {
+            return Ok(None);
+        }
+        let query = sqlx::query(sql.read_models.serving.clone()).bind(self.0);
+        let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
+        let version = u32::try_from(row.count(0)?).map_err(Error::store)?;
+        Ok(Some(ProjectionId::new(self.0, version).map_err(Error::store)?))
+    }
+}
+
+/// [`ReadModelStore::drop_projection`](es_core::ReadModelStore::drop_projection)
+pub(crate) struct Forget<'a>(pub(crate) &'a ProjectionId);
+
+impl Ask for Forget<'_> {
+    type Answer = bool;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
+        let id = self.0;
+        let row = of(&sql.read_models.drop_projection, id).fetch_one(connection).await?;
+        match row.text(0)? {
+            "owned" => Err(Error::setup(format!(
+                "projection `{id}` cannot be dropped while somebody works on it: pause it first, or take it out of the \
+                 programs that run it"
+            ))
+            .into()),
+            "serving" => Err(Error::setup(format!(
+                "projection `{id}` cannot be dropped while it serves: let another version serve first"
+            ))
+            .into()),
+            answer => Ok(answer == "done"),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Words that are left for whoever runs a projection.
+
+use es_core::{Control, Error, ProjectionId};
+use sqlx::PgConnection;
+
+use crate::connections::Ask;
+use crate::error::Failure;
+use crate::read::signed;
+use crate::read_model::dead_letters::storable;
+use crate::read_model::registration::checked_parts;
+use crate::read_model::statements::of;
+use crate::row::Column;
+use crate::sql::Sql;
+
+pub(crate) const LEAVE: &str = "SELECT {schema}.leave_word($1, $2, $3, $4)";
+
+pub(crate) const SETTLE_LETTERS: &str = "SELECT {schema}.settle_letters($1, $2, $3, $4, $5, $6, $7)";
+
+pub(crate) const SERVE: &str = "SELECT answer, reached, history FROM {schema}.serve_projection($1, $2)";
+
+pub(crate) const DIVIDE: &str = "SELECT {schema}.divide_projection($1, $2)";
+
+/// [`ReadModelStore::control`](es_core::ReadModelStore::control)
+pub(crate) struct LeaveWord<'a>(pub(crate) &'a ProjectionId, pub(crate) &'a Control);
+
+impl LeaveWord<'_> {
+    async fn leave(
+        &self,
+        sql: &Sql,
+        connection: &mut PgConnection,
+        word: &str,
+        argument: Option<i64>,
+    ) -> Result<bool, Failure> {
+        let query = of(&sql.read_models.leave_word, self.0).bind(word).bind(argument);
+        let row = query.fetch_one(connection).await?;
+        match row.text(0)? {
+            "inline" => Err(inline(self.0).into()),
+            "dividing" => Err(refused(self.0, "is being divided: its parts have to meet first").into()),
+            "task" => Err(refused(self.0, "is to be rebuilt or rewound first").into()),
+            answer => Ok(answer == "done"),
+        }
+    }
+
+    async fn serve(&self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
+        let row = of(&sql.read_models.serve, self.0).fetch_one(connection).await?;
+        match row.text(0)? {
+            "task" => {
+                Err(refused(self.0, "has not caught up: it is to be rebuilt or rewound first, and starts over").into())
+            }
+            "behind" => {
+                let (reached, history) = (row.count(1)?, row.count(2)?);
+                let behind = format!("has not caught up: it is at {reached}, and history reaches to {history}");
+                Err(refused(self.0, &behind).into())
+            }
+            answer => Ok(answer == "done"),
+        }
+    }
+
+    /// The status and the reason that this word gives to letters, and which one it is about, if not about all.
+    async fn settle(&self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
+        let query = of(&sql.read_models.settle_letters, self.0);
+        let query = match self.1 {
+            Control::DiscardDeadLetter { reason, .. } => query.bind("discard_requested").bind(storable(reason)),
+            _ => query.bind("retry_requested").bind(None::<&str>),
+        };
+        let query = match self.1 {
+            Control::RetryDeadLetter { stream, first } | Control::DiscardDeadLetter { stream, first, .. } => {
+                query.bind(stream.category()).bind(stream.id()).bind(signed(first.0))
+            }
+            _ => query.bind(None::<&str>).bind(None::<&str>).bind(None::<i64>),
+        };
+        let row = query.fetch_one(connection).await?;
+        match row.text(0)? {
+            "inline" => Err(inline(self.0).into()),
+            answer => Ok(answer == "done"),
+        }
+    }
+}
+
+impl Ask for LeaveWord<'_> {
+    type Answer = bool;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
+        match self.1 {
+            Control::Pause => self.leave(sql, connection, "pause", None).await,
+            Control::Resume => self.leave(sql, connection, "resume", None).await,
+            Control::Rebuild => self.leave(sql, connection, "rebuild", None).await,
+            Control::Rewind { to } => self.leave(sql, connection, "rewind", Some(signed(to.0))).await,
+            Control::Divide { parts } => {
+                let parts = checked_parts(self.0, *parts)?;
+                self.leave(sql, connection, "divide", Some(parts.into())).await
+            }
+            Control::Serve => self.serve(sql, connection).await,
+            Control::RetryDeadLetter { .. } | Control::RetryDeadLetters | Control::DiscardDeadLetter { .. } => {
+                self.settle(sql, connection).await
+            }
+            other => Err(Error::setup(format!("this release of es-postgres does not know the word {other:?}")).into()),
+        }
+    }
+}
+
+/// [`ReadModelStore::divide`](es_core::ReadModelStore::divide)
+pub(crate) struct Divide<'a>(pub(crate) &'a ProjectionId);
+
+impl Ask for Divide<'_> {
+    type Answer = bool;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
+        use sqlx::Row;
+        Ok(of(&sql.read_models.divide, self.0).fetch_one(connection).await?.try_get(0)?)
+    }
+}
+
+fn refused(id: &ProjectionId, why: &str) -> Error {
+    Error::setup(format!("projection `{id}` {why}"))
+}
+
+/// Nobody runs what every append writes.
+pub(crate) fn inline(id: &ProjectionId) -> Error {
+    refused(id, "is written in the append's own transaction: nobody runs it")
+}
