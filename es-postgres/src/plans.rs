@@ -78,6 +78,8 @@ async fn whole_tables_read_by_functions(connection: &mut PgConnection) -> i64 {
         "SELECT es.log_window(1000000000, 10)",
         "SELECT * FROM es.read_log(0, 10)",
         "SELECT es.is_home()",
+        "SELECT es.position_at(clock_timestamp())",
+        "SELECT es.position_at('-infinity')",
     ] {
         run(connection, call.to_owned()).await;
     }

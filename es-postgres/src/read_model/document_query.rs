@@ -77,3 +77,80 @@ impl Ask for List<'_> {
         Ok(page)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test has nobody to hand an error to")]
+mod tests {
+    use super::*;
+    use es_core::{ReadModelKind, ReadModelStore, Registration};
+    use es_test_support::Database;
+    use sqlx::Row;
+
+    use crate::PgStore;
+
+    const DOCUMENTS: i64 = 100_000;
+
+    /// Each owner has ten of them, and half are in one country.
+    const FILL: &str = r#"INSERT INTO es.doc_statement_v1 (key, body)
+        SELECT 'k' || n, json_build_object('owner', 'o' || n / 10, 'it''s \ "it"', 'x' || n, 'country', n % 2)
+          FROM generate_series(1, $1::bigint) n"#;
+
+    fn registration() -> Registration {
+        let id = ProjectionId::new("statement", 1).unwrap();
+        let mut registration = Registration::new(id, ReadModelKind::Documents);
+        registration.indexed = &["owner", r#"it's \ "it""#, "country"];
+        registration
+    }
+
+    fn asked(equal: &[(&'static str, &str)]) -> DocumentQuery {
+        let mut query = DocumentQuery::new(10);
+        query.equal = equal.iter().map(|&(field, value)| (field, value.to_owned())).collect();
+        query
+    }
+
+    /// Runs it and tells how, with the number of rows that were looked at.
+    async fn explain(store: &PgStore, query: &DocumentQuery) -> String {
+        let list = List::new(store.connections().schema(), &registration().id, query);
+        let mut lent = store.connections().acquire_fresh().await.unwrap();
+        let prepare = format!("PREPARE planned AS {}", list.sql.as_str());
+        sqlx::raw_sql(AssertSqlSafe(prepare)).execute(lent.connection()).await.unwrap();
+        let values: String = list.values.iter().map(|value| format!(", '{}'", value.replace('\'', "''"))).collect();
+        let explain = format!("EXPLAIN ANALYZE EXECUTE planned ('', {}{values})", list.limit);
+        let rows = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(lent.connection()).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn a_field_that_is_asked_for_is_found_by_its_index() {
+        let database = Database::create().await;
+        let store = PgStore::connect(database.url()).await.unwrap();
+        store.migrate().await.unwrap();
+        store.register(&registration()).await.unwrap();
+        let mut lent = store.connections().acquire().await.unwrap();
+        sqlx::query(FILL).bind(DOCUMENTS).execute(lent.connection()).await.unwrap();
+        for analyzed in [false, true] {
+            if analyzed {
+                sqlx::raw_sql("VACUUM ANALYZE es.doc_statement_v1").execute(lent.connection()).await.unwrap();
+            }
+            for (equal, found) in [
+                (&[("owner", "o77")][..], 10),
+                (&[(r#"it's \ "it""#, "x5")], 1),
+                (&[("country", "1")], 10),
+                (&[("country", "1"), ("owner", "o77")], 5),
+            ] {
+                let query = asked(equal);
+                let page = store.list_documents(&registration().id, &query).await.unwrap();
+                assert_eq!(page.len(), found, "{equal:?}");
+                assert!(page.is_sorted(), "{page:?}");
+                let plan = explain(&store, &query).await;
+                assert!(
+                    plan.contains("Index Cond: (((\"es\".field") || plan.contains("Index Cond: (((es.field"),
+                    "{plan}"
+                );
+                assert!(!plan.contains("Sort"), "what an index has in order is not sorted:\n{plan}");
+                assert!(!plan.contains("Rows Removed by Filter: 99"), "{plan}");
+            }
+        }
+        lent.release();
+    }
+}
