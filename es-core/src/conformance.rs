@@ -300,7 +300,7 @@ pub trait ReadModelCandidate: Candidate + ReadModelStore {}
 
 impl<S: ReadModelStore> ReadModelCandidate for S {}
 
-/// Makes a test of each case about [read models](crate::ReadModelStore), in the module `read_model`.
+/// Makes a test of each case about [read models](crate::ReadModelStore), in modules by theme inside the module `read_model`.
 ///
 /// It takes what [`conformance_tests!`](crate::conformance_tests) takes, for a store that keeps read models too.
 ///
@@ -316,12 +316,19 @@ impl<S: ReadModelStore> ReadModelCandidate for S {}
 #[macro_export]
 macro_rules! read_model_conformance_tests {
     ($open:expr) => {
-        $crate::__conformance_themes! { $open;
-            read_model {
+        $crate::__conformance_themes! { $open; in read_model;
+            registration {
                 a_projection_begins_at_the_start_of_the_log
                 registering_again_changes_nothing
+                registering_tells_whether_it_was_new
+                one_of_parallel_registrations_makes_it
+                a_projection_stays_of_its_kind
+                a_known_projection_stays_as_it_is_divided
                 versions_of_a_projection_are_kept_apart
                 what_is_there_at_registration_is_history
+                projections_are_listed_in_the_order_of_their_ids
+            }
+            leases {
                 one_of_parallel_claims_wins
                 a_held_lease_cannot_be_claimed
                 the_holder_may_claim_again
@@ -331,18 +338,78 @@ macro_rules! read_model_conformance_tests {
                 a_released_lease_can_be_claimed_at_once
                 an_old_lease_releases_nothing
                 an_unknown_projection_cannot_be_claimed
-                the_checkpoint_moves_forwards_only
                 an_old_lease_moves_nothing
                 an_owner_that_slept_past_its_lease_commits_nothing
+                a_paused_projection_cannot_be_claimed
+            }
+            checkpoints {
+                the_checkpoint_moves_forwards_only
                 effect_and_checkpoint_are_one
                 a_dropped_transaction_leaves_nothing
                 what_is_not_committed_is_seen_by_nobody
-                a_paused_projection_cannot_be_claimed
-                every_word_takes_the_lease_away
-                a_rebuild_is_asked_for_until_the_reset
                 a_reset_moves_the_checkpoint_anywhere
+                it_is_told_how_far_projections_have_come
+                a_time_has_its_place_in_the_log
+                nothing_that_was_recorded_since_a_time_lies_before_its_place
+                a_moved_checkpoint_wakes_who_has_asked_before
+                an_append_wakes_who_has_asked_before
+                trouble_that_passes_is_told_from_trouble_that_lasts
+            }
+            status {
+                the_status_tells_events_and_lag
+                a_divided_projection_lags_as_its_last_part_does
                 a_stop_is_told_until_the_next_claim
+                a_stop_of_one_part_is_told
                 an_old_lease_reports_nothing
+                what_a_holder_tells_is_seen_by_everybody
+                what_the_holders_of_parts_tell_is_put_together
+            }
+            parts {
+                parts_are_for_every_slice_once
+                parts_have_leases_of_their_own
+                each_part_is_granted_to_one
+                parts_have_checkpoints_of_their_own
+                a_part_that_is_not_there_is_gone
+                a_holder_of_many_parts_learns_who_has_fewer
+                the_holder_of_the_only_part_keeps_it
+            }
+            divisions {
+                parts_meet_where_the_foremost_is
+                a_projection_is_divided_when_all_its_parts_have_met
+                a_division_keeps_what_the_parts_have
+                leases_of_old_parts_are_worthless
+                old_parts_are_gone
+                parallel_divisions_are_one
+                what_is_under_way_is_divided_before_or_not_at_all
+                what_cannot_be_divided_is_refused
+            }
+            tasks {
+                a_rebuild_is_asked_for_until_the_reset
+                a_task_outlasts_a_pause
+                a_task_is_for_the_first_part
+                a_reset_moves_all_parts
+                a_dismissed_task_moves_nothing
+                an_old_lease_dismisses_nothing
+                a_rewind_ahead_is_taken_for_the_checkpoint
+                nothing_is_reached_while_a_task_is_to_be_done
+            }
+            words {
+                every_word_takes_the_lease_away
+                a_word_that_a_version_serves_leaves_the_leases_alone
+                word_for_an_unknown_projection_finds_nothing
+                nobody_runs_what_is_written_inline
+                words_reach_parked_streams_only
+                all_parked_streams_can_be_tried_again_at_once
+            }
+            seizing {
+                seizing_takes_all_leases_away
+                a_dropped_seizure_leaves_the_leases
+                an_unknown_projection_cannot_be_seized
+                nobody_is_granted_a_lease_until_a_seizure_ends
+                no_checkpoint_moves_until_a_seizure_ends
+                what_was_under_way_is_told_or_refused
+            }
+            documents {
                 documents_come_back_in_the_order_of_their_keys
                 documents_are_replaced_and_removed
                 documents_are_listed_in_the_order_of_their_bytes
@@ -350,30 +417,83 @@ macro_rules! read_model_conformance_tests {
                 keys_of_every_kind
                 contents_of_every_kind
                 thousands_of_documents_at_once
+            }
+            locks {
+                no_write_under_a_lock_is_lost
+                no_first_write_under_a_lock_is_lost
+                a_document_that_comes_and_goes_stays_locked
+                a_lock_lasts_until_the_transaction_ends
+                a_lock_without_a_write_leaves_nothing
+                locks_in_any_order_come_to_an_end
+            }
+            queries {
+                documents_are_found_by_a_text
+                documents_are_found_by_numbers_and_truth_values
+                several_fields_must_all_be_equal
+                pages_of_a_query_follow_each_other_without_a_seam
+                a_query_finds_documents_as_they_are_committed
+                values_of_every_kind_are_found
+                a_nul_in_a_document_is_in_nobodys_way
+                fields_of_every_kind_can_be_asked_for
+                fields_can_be_asked_for_later
+            }
+            dead_letters {
                 dead_letters_come_back
                 a_dead_letter_takes_the_place_of_its_like
-                words_reach_parked_streams_only
                 a_reset_forgets_the_dead_letters_behind_it
-                the_status_tells_events_and_lag
-                an_append_wakes_who_has_asked_before
-                trouble_that_passes_is_told_from_trouble_that_lasts
+            }
+            serving {
+                the_first_version_of_a_name_serves
+                one_of_parallel_first_versions_serves
+                a_version_serves_when_it_has_caught_up
+                exactly_one_version_serves_at_any_time
+                a_dropped_projection_is_forgotten
+                a_dropped_projection_can_begin_anew
+                what_somebody_works_on_is_not_dropped
+                what_serves_is_not_dropped_while_another_could
+            }
+            inline {
+                an_append_in_a_transaction_is_seen_after_the_commit
+                a_dropped_append_never_happened
+                a_transaction_sees_its_own_appends
+                a_conflict_in_a_transaction_is_typed
+                of_parallel_transactions_on_a_version_one_wins
+                a_late_commit_appears_before_no_reader
+                effects_in_the_appends_transaction_count_every_event
+                a_committed_append_wakes_who_has_asked_before
+                an_append_under_an_old_lease_never_happens
+            }
+            holds {
+                nothing_is_appended_between_a_look_and_its_commit
+                an_append_waits_for_a_hold_or_undoes_it
+                an_append_under_way_waits_for_a_hold_or_undoes_it
+                a_dropped_hold_lets_go
             }
         }
     };
 }
 
+/// A module for each theme; of a family of them, inside a module for the family.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_themes {
-    ($open:expr; $($theme:ident { $($rest:tt)* })*) => {
-        $($crate::__conformance_cases! { $open; $theme $($rest)* })*
+    ($open:expr; in $family:ident; $($theme:ident { $($case:ident)* })*) => {
+        mod $family {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $($crate::__conformance_cases! { $open; ($family::$theme) $theme $($case)* })*
+        }
+    };
+    ($open:expr; $($theme:ident { $($case:ident)* })*) => {
+        $($crate::__conformance_cases! { $open; ($theme) $theme $($case)* })*
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_cases {
-    ($open:expr; $theme:ident $($case:ident)*) => {
+    ($open:expr; $path:tt $theme:ident $($case:ident)*) => {
         mod $theme {
             #[allow(unused_imports)]
             use super::*;
@@ -381,10 +501,18 @@ macro_rules! __conformance_cases {
             $(
                 #[test]
                 fn $case() {
-                    $crate::conformance::run($open, $crate::conformance::$theme::$case);
+                    $crate::conformance::run($open, $crate::__conformance_case!($path $case));
                 }
             )*
         }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_case {
+    (($($path:ident)::+) $case:ident) => {
+        $crate::conformance::$($path::)+$case
     };
 }
 
@@ -402,8 +530,23 @@ mod tests {
             include_str!("conformance/hostile.rs"),
             include_str!("conformance/log.rs"),
             include_str!("conformance/read.rs"),
-            include_str!("conformance/read_model.rs"),
             include_str!("conformance/snapshot.rs"),
+            include_str!("conformance/read_model/checkpoints.rs"),
+            include_str!("conformance/read_model/dead_letters.rs"),
+            include_str!("conformance/read_model/divisions.rs"),
+            include_str!("conformance/read_model/documents.rs"),
+            include_str!("conformance/read_model/holds.rs"),
+            include_str!("conformance/read_model/inline.rs"),
+            include_str!("conformance/read_model/leases.rs"),
+            include_str!("conformance/read_model/locks.rs"),
+            include_str!("conformance/read_model/parts.rs"),
+            include_str!("conformance/read_model/queries.rs"),
+            include_str!("conformance/read_model/registration.rs"),
+            include_str!("conformance/read_model/seizing.rs"),
+            include_str!("conformance/read_model/serving.rs"),
+            include_str!("conformance/read_model/status.rs"),
+            include_str!("conformance/read_model/tasks.rs"),
+            include_str!("conformance/read_model/words.rs"),
         ];
         let cases = themes.iter().flat_map(|theme| theme.split("pub async fn ").skip(1));
         for case in cases.filter_map(|rest| rest.split('<').next()) {

@@ -1,0 +1,77 @@
+//! Dead letters: they come back whole, and are forgotten when their events come again.
+
+use std::time::Duration;
+
+use super::support::{begin, commit, letter, letters, owned, post, registered, reset, status};
+use crate::conformance::ReadModelCandidate;
+use crate::read_model::{DeadLetter, DeadLetterStatus, ReadModelTransaction};
+use crate::recorded::Position;
+use crate::stream::Version;
+
+/// Every part of them, oldest position first.
+pub async fn dead_letters_come_back<S: ReadModelCandidate>(store: S) {
+    let (id, other) = (registered(&store, "letters").await, registered(&store, "no_letters").await);
+    let reason = "'; drop table dead_letters; -- 🦀".to_owned();
+    let statuses = [
+        DeadLetterStatus::Parked,
+        DeadLetterStatus::RetryRequested,
+        DeadLetterStatus::DiscardRequested { reason: reason.clone() },
+        DeadLetterStatus::Skipped,
+        DeadLetterStatus::Discarded { reason },
+    ];
+    let all: Vec<DeadLetter> = (1..)
+        .zip(statuses)
+        .map(|(n, status)| {
+            let failed = letter(n, n * 10);
+            DeadLetter {
+                first: Version(n),
+                last: Version(n + 7),
+                error: "long ".repeat(2_000) + "'quoted' 🦀\n",
+                attempts: u32::try_from(n).unwrap_or(1) * 3,
+                last_failed_at: failed.first_failed_at + Duration::from_secs(n),
+                status,
+                ..failed
+            }
+        })
+        .collect();
+    let shuffled: Vec<_> = all.iter().rev().cloned().collect();
+    post(&store, &id, &shuffled).await;
+    assert_eq!(letters(&store, &id).await, all, "dead letters come back whole, oldest position first");
+    assert_eq!(letters(&store, &other).await, [], "each projection has dead letters of its own");
+    assert_eq!(status(&store, &id).await.parked, 3, "the status counts the streams that wait");
+    let mut transaction = begin(&store).await;
+    for letter in &all {
+        transaction.delete_dead_letter(&id, &letter.stream, letter.first).await.expect("it can be forgotten");
+    }
+    transaction.delete_dead_letter(&id, &all[0].stream, Version(99)).await.expect("forgetting nothing is no error");
+    commit(transaction).await;
+    assert_eq!(letters(&store, &id).await, [], "dead letters can be forgotten");
+}
+
+/// Of the same stream and first version there is one.
+pub async fn a_dead_letter_takes_the_place_of_its_like<S: ReadModelCandidate>(store: S) {
+    let id = registered(&store, "like").await;
+    let first = letter(1, 10);
+    let (last, attempts, error) = (Version(5), 4, "still no".to_owned());
+    let second = DeadLetter { last, attempts, error, status: DeadLetterStatus::RetryRequested, ..first.clone() };
+    let other = DeadLetter { first: Version(9), last: Version(9), position: Position(20), ..first.clone() };
+    post(&store, &id, &[first, other.clone()]).await;
+    post(&store, &id, std::slice::from_ref(&second)).await;
+    assert_eq!(
+        letters(&store, &id).await,
+        [second, other],
+        "a dead letter takes the place of its like, and no other's"
+    );
+}
+
+/// Their events come again.
+pub async fn a_reset_forgets_the_dead_letters_behind_it<S: ReadModelCandidate>(store: S) {
+    let (lease, other) = (owned(&store, "forgetful").await, registered(&store, "unforgetful").await);
+    for id in [&lease.id, &other] {
+        post(&store, id, &[letter(1, 10), letter(2, 20), letter(3, 30)]).await;
+    }
+    reset(&store, &lease, 20, 20).await.expect("the holder resets the checkpoint");
+    let left: Vec<_> = letters(&store, &lease.id).await.iter().map(|letter| letter.position.0).collect();
+    assert_eq!(left, [10, 20], "dead letters behind the checkpoint are forgotten, and no others");
+    assert_eq!(letters(&store, &other).await.len(), 3, "those of other projections stay");
+}

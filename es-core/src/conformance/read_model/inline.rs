@@ -1,0 +1,242 @@
+//! Events that are appended in the transaction that holds their effect.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::support::{
+    WAKE_UP, advance, begin, commit, document, get, is_fenced, keys, owned, persistently, registered, some, status,
+    taken,
+};
+use crate::conformance::ReadModelCandidate;
+use crate::conformance::support::{
+    Lot, added, added_all, amounts, conflict, fill, ids, log, log_after, of_stream, side_by_side, stream, whole,
+};
+use crate::error::Error;
+use crate::read_model::{ProjectionId, ReadModelTransaction};
+use crate::recorded::{Append, Appended, Position};
+use crate::store::EventFilter;
+use crate::stream::ExpectedVersion::{Any, Exact, NoStream};
+use crate::stream::{ExpectedVersion, Version};
+
+/// Appends one event in a transaction.
+pub(super) async fn put(transaction: &mut impl ReadModelTransaction, id: &str, amount: u64) -> Result<Appended, Error> {
+    put_expecting(transaction, id, Any, amount).await
+}
+
+async fn put_expecting(
+    transaction: &mut impl ReadModelTransaction,
+    id: &str,
+    expected: ExpectedVersion,
+    amount: u64,
+) -> Result<Appended, Error> {
+    transaction.append(Append::new(stream(id), expected, vec![added(amount)])).await
+}
+
+/// Neither in its stream nor in the log; and afterwards once in each.
+pub async fn an_append_in_a_transaction_is_seen_after_the_commit<S: ReadModelCandidate>(store: S) {
+    let id = registered(&store, "inside").await;
+    fill(&store, &stream("inside"), [1]).await;
+    let end = store.log_end().await.expect("the log has an end");
+    let events = added_all([2, 3]);
+    let expected: Vec<_> = events.iter().map(|event| event.id).collect();
+    let mut writes = begin(&store).await;
+    let appended = writes.append(Append::new(stream("inside"), Exact(Version(1)), events)).await;
+    assert_eq!(appended.expect("an append succeeds").version, Version(3), "it tells the version, as any append does");
+    writes.save_documents(&id, &[document("n", "3")]).await.expect("documents can be saved");
+    assert_eq!(amounts(&whole(&store, &stream("inside")).await), [1], "nobody reads what is not committed");
+    assert_eq!(amounts(&log(&store).await), [1], "nor is it in the log");
+    assert_eq!(get(&store, &id, &["n"]).await, [None], "nor is its effect there");
+    commit(writes).await;
+    assert_eq!(amounts(&whole(&store, &stream("inside")).await), [1, 2, 3], "everybody reads what is committed");
+    assert_eq!(get(&store, &id, &["n"]).await, [some("3")], "and its effect");
+    let (behind, _) = log_after(&store, end, &EventFilter::all(), 10).await;
+    assert_eq!(ids(&behind), expected, "the log has it once, behind what was there");
+    let recorded = whole(&store, &stream("inside")).await;
+    assert!(recorded.iter().all(|event| event.recorded_at >= recorded[0].recorded_at), "and it was recorded later");
+}
+
+/// Of neither the events nor their effect is anything left, and the stream can be written.
+pub async fn a_dropped_append_never_happened<S: ReadModelCandidate>(store: S) {
+    let id = registered(&store, "undone").await;
+    for round in 0..5 {
+        let name = format!("undone {round}");
+        let mut writes = begin(&store).await;
+        put_expecting(&mut writes, &name, NoStream, 1).await.expect("an append succeeds");
+        writes.save_documents(&id, &[document("n", "1")]).await.expect("documents can be saved");
+        drop(writes);
+        assert!(whole(&store, &stream(&name)).await.is_empty(), "a dropped append never happened");
+        assert_eq!(get(&store, &id, &["n"]).await, [None], "nor did its effect");
+        let appended = store.append(Append::new(stream(&name), NoStream, vec![added(2)])).await;
+        assert_eq!(appended.expect("the stream is as it was").version, Version(1), "its version is free");
+    }
+    assert_eq!(amounts(&log(&store).await), [2; 5], "nor is it in the log");
+}
+
+/// A transaction may append as often as it likes, also to one stream.
+pub async fn a_transaction_sees_its_own_appends<S: ReadModelCandidate>(store: S) {
+    let mut writes = begin(&store).await;
+    for (version, expected) in [(1, NoStream), (2, Exact(Version(1))), (3, Any), (4, ExpectedVersion::Exists)] {
+        let appended = put_expecting(&mut writes, "own", expected, version).await.expect("the expectation is met");
+        assert_eq!(appended.version, Version(version), "it goes behind what the transaction has appended");
+        put_expecting(&mut writes, &format!("own {version}"), NoStream, version)
+            .await
+            .expect("another stream is another");
+    }
+    commit(writes).await;
+    assert_eq!(amounts(&whole(&store, &stream("own")).await), [1, 2, 3, 4], "all of it is there, in order");
+    let all = log(&store).await;
+    assert_eq!(amounts(&of_stream(&all, &stream("own"))), [1, 2, 3, 4], "the log has it in the stream's order");
+    assert_eq!(all.len(), 8, "and each once");
+}
+
+/// Also with what the transaction itself has appended.
+pub async fn a_conflict_in_a_transaction_is_typed<S: ReadModelCandidate>(store: S) {
+    fill(&store, &stream("taken"), 1..=3).await;
+    for (expected, wrong) in [(Exact(Version(2)), "behind"), (Exact(Version(7)), "ahead"), (NoStream, "none")] {
+        let mut writes = begin(&store).await;
+        put(&mut writes, wrong, 1).await.expect("an append succeeds");
+        let refused = conflict(put_expecting(&mut writes, "taken", expected, 9).await);
+        assert_eq!((refused.stream, refused.expected), (stream("taken"), expected), "it names what was expected");
+        assert_eq!(refused.actual, Version(3), "it names the version that is there");
+        drop(writes);
+        assert!(whole(&store, &stream(wrong)).await.is_empty(), "nothing of the transaction is there");
+    }
+    let mut writes = begin(&store).await;
+    put_expecting(&mut writes, "taken", Exact(Version(3)), 4).await.expect("the expectation is met");
+    let refused = conflict(put_expecting(&mut writes, "taken", Exact(Version(3)), 5).await);
+    assert_eq!(refused.actual, Version(4), "what the transaction has appended is in its way");
+    drop(writes);
+    assert_eq!(amounts(&whole(&store, &stream("taken")).await), [1, 2, 3], "nothing of the transaction is there");
+    let mut writes = begin(&store).await;
+    let empty = writes.append(Append::new(stream("taken"), Any, vec![])).await;
+    assert!(matches!(empty, Err(Error::InvalidAppend(_))), "what no store accepts is refused: {empty:?}");
+}
+
+/// With effect and all, or not at all.
+pub async fn of_parallel_transactions_on_a_version_one_wins<S: ReadModelCandidate>(store: S) {
+    let (id, mut lot) = (registered(&store, "rivals").await, Lot::new());
+    for round in 0..20 {
+        let rivals = (1..=4).map(|rival| {
+            let (store, id, wait) = (store.clone(), id.clone(), lot.below(500));
+            async move { rival_writes(&store, &id, round, rival, wait).await }
+        });
+        let results = side_by_side(rivals).await;
+        let mut won = Vec::new();
+        for (rival, result) in (1..).zip(results) {
+            match result {
+                Ok(()) => won.push(rival),
+                Err(Error::Conflict(conflict)) => assert_eq!(conflict.actual, Version(1), "one event is in the way"),
+                Err(other) => assert!(other.is_transient(), "who loses a race is told of a conflict, not of {other:?}"),
+            }
+        }
+        assert_eq!(won.len(), 1, "of parallel transactions that expect the same version one wins");
+        let stored = amounts(&whole(&store, &stream(&format!("rivals {round}"))).await);
+        assert_eq!(stored, won, "the event that is stored is the winner's");
+        assert_eq!(get(&store, &id, &["n"]).await, [Some(won[0].to_string())], "and so is the effect");
+    }
+}
+
+async fn rival_writes<S: ReadModelCandidate>(
+    store: &S,
+    id: &ProjectionId,
+    round: u64,
+    rival: u64,
+    wait: u64,
+) -> Result<(), Error> {
+    let mut writes = store.begin().await?;
+    put_expecting(&mut writes, &format!("rivals {round}"), NoStream, rival).await?;
+    tokio::time::sleep(Duration::from_micros(wait)).await;
+    writes.save_documents(id, &[document("n", &rival.to_string())]).await?;
+    writes.commit().await
+}
+
+/// Whoever commits late is found late, and never missed.
+pub async fn a_late_commit_appears_before_no_reader<S: ReadModelCandidate>(store: S) {
+    let (mut seen, mut after) = (Vec::new(), Position::START);
+    let mut late = begin(&store).await;
+    put(&mut late, "late", 1).await.expect("an append succeeds");
+    for amount in 2..=4 {
+        fill(&store, &stream("prompt"), [amount]).await;
+        let (page, next) = log_after(&store, after, &EventFilter::all(), 10).await;
+        seen.extend(amounts(&page));
+        after = next;
+    }
+    assert_eq!(seen, [2, 3, 4], "what is committed is read, whoever else is under way");
+    commit(late).await;
+    let (page, _) = log_after(&store, after, &EventFilter::all(), 10).await;
+    assert_eq!(amounts(&page), [1], "a late commit gets its place behind what was read");
+    assert_eq!(amounts(&log(&store).await), [2, 3, 4, 1], "and it has it for ever");
+}
+
+/// A value that is written with the events is never wrong, whoever writes at the same time.
+pub async fn effects_in_the_appends_transaction_count_every_event<S: ReadModelCandidate>(store: S) {
+    let id = registered(&store, "exact").await;
+    let done = Arc::new(AtomicBool::new(false));
+    let watching = {
+        let (store, id, done) = (store.clone(), id.clone(), Arc::clone(&done));
+        tokio::spawn(async move { never_ahead(&store, &id, &done).await })
+    };
+    let writers = (0..4_u64).map(|writer| {
+        let (store, id) = (store.clone(), id.clone());
+        async move {
+            for amount in 0..10 {
+                persistently(|| count_one(&store, &id, writer, amount)).await;
+            }
+        }
+    });
+    side_by_side(writers).await;
+    done.store(true, Ordering::Relaxed);
+    watching.await.expect("whoever looks never finds an effect without its event");
+    assert_eq!(log(&store).await.len(), 40, "each event is stored once");
+    assert_eq!(get(&store, &id, &["n"]).await, [some("40")], "and counted once");
+}
+
+async fn count_one<S: ReadModelCandidate>(store: &S, id: &ProjectionId, writer: u64, amount: u64) -> Result<(), Error> {
+    let mut writes = store.begin().await?;
+    put(&mut writes, &format!("writer {writer}"), amount).await?;
+    writes.lock_documents(id, &keys(&["n"])).await?;
+    let before = writes.load_documents(id, &keys(&["n"])).await?.pop().flatten();
+    let count: u64 = before.and_then(|json| json.trim().parse().ok()).unwrap_or(0);
+    writes.save_documents(id, &[document("n", &(count + 1).to_string())]).await?;
+    writes.commit().await
+}
+
+/// The count, asked first, is never higher than what is in the log, asked afterwards.
+async fn never_ahead<S: ReadModelCandidate>(store: &S, id: &ProjectionId, done: &AtomicBool) {
+    while !done.load(Ordering::Relaxed) {
+        let count: usize = get(store, id, &["n"]).await[0].as_deref().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let stored = log(store).await.len();
+        assert!(count <= stored, "{count} events were counted, but only {stored} are there");
+    }
+}
+
+/// As any append does.
+pub async fn a_committed_append_wakes_who_has_asked_before<S: ReadModelCandidate>(store: S) {
+    for round in 0..10 {
+        let appended = store.appended();
+        let mut writes = begin(&store).await;
+        put(&mut writes, "wake", round).await.expect("an append succeeds");
+        commit(writes).await;
+        let woken = tokio::time::timeout(WAKE_UP, appended).await;
+        assert!(woken.is_ok(), "an append in a transaction wakes readers when it is committed");
+    }
+}
+
+/// An event that is appended beside a checkpoint is there once, like any effect.
+pub async fn an_append_under_an_old_lease_never_happens<S: ReadModelCandidate>(store: S) {
+    let old = owned(&store, "reacting").await;
+    let mut reacts = begin(&store).await;
+    put(&mut reacts, "reaction", 1).await.expect("an append succeeds");
+    reacts.advance(&old, Position(4), 4).await.expect("the holder moves the checkpoint");
+    commit(reacts).await;
+    store.release(&old).await.expect("a lease can be released");
+    let newest = taken(&store, &old.id).await;
+    let mut late = begin(&store).await;
+    put(&mut late, "reaction", 2).await.expect("an append succeeds");
+    is_fenced(late.advance(&old, Position(5), 1).await, &old.id);
+    drop(late);
+    advance(&store, &newest, 5, 1).await.expect("the holder moves the checkpoint");
+    assert_eq!(amounts(&whole(&store, &stream("reaction")).await), [1], "what was fenced appended nothing");
+    assert_eq!(status(&store, &old.id).await.events, 5, "and counted nothing");
+}

@@ -1,0 +1,128 @@
+//! Registration: what a projection begins with, and what becomes of one that is known already.
+
+use uuid::Uuid;
+
+use super::support::{
+    LONG, advance, claim, divided, document, get, granted, is_setup, of_documents, owned, projection, register,
+    registered, registered_version, release, renew, save, some, status, taken,
+};
+use crate::conformance::ReadModelCandidate;
+use crate::conformance::support::{fill, side_by_side, stream};
+use crate::read_model::{ProjectionState, ReadModelKind, Registration, Renewal};
+use crate::recorded::Position;
+
+/// A new projection has its checkpoint at the start of the log, and runs.
+pub async fn a_projection_begins_at_the_start_of_the_log<S: ReadModelCandidate>(store: S) {
+    fill(&store, &stream("before"), 1..=3).await;
+    let id = registered(&store, "fresh").await;
+    let seen = status(&store, &id).await;
+    assert_eq!(seen.position, Position::START, "a projection begins at the start of the log");
+    assert_eq!((seen.events, seen.parked), (0, 0), "it has taken in nothing");
+    assert_eq!((&seen.state, seen.owner()), (&ProjectionState::Running, None), "it is meant to run, and nobody works");
+    assert_eq!((seen.rate, &seen.last_error), (0, &None), "nothing goes on, and nothing goes wrong");
+    assert!(!seen.has_caught_up(), "it has its history before it");
+    let lease = taken(&store, &id).await;
+    assert_eq!((lease.id, lease.position), (id, Position::START), "the lease says where it is");
+    assert_eq!((lease.task, lease.barrier), (None, None), "there is nothing to be done first");
+}
+
+/// Who registers a known projection changes neither its checkpoint, nor its history, nor its lease.
+pub async fn registering_again_changes_nothing<S: ReadModelCandidate>(store: S) {
+    fill(&store, &stream("again"), 1..=3).await;
+    let lease = owned(&store, "again").await;
+    advance(&store, &lease, 2, 2).await.expect("the holder moves the checkpoint");
+    save(&store, &lease.id, &[document("a", "1")]).await;
+    fill(&store, &stream("again"), 4..=6).await;
+    registered(&store, "again").await;
+    let seen = status(&store, &lease.id).await;
+    assert_eq!((seen.position, seen.events), (Position(2), 2), "a known projection stays where it is");
+    assert_eq!(get(&store, &lease.id, &["a"]).await, [some("1")], "its documents stay");
+    assert_eq!(renew(&store, &lease).await, Renewal::Kept, "its lease stays the newest");
+    release(&store, &lease).await;
+    let anew = taken(&store, &lease.id).await;
+    assert_eq!(anew.live_from, lease.live_from, "what is history to it was settled when it was registered first");
+}
+
+/// Whoever made room for it may have more to do.
+pub async fn registering_tells_whether_it_was_new<S: ReadModelCandidate>(store: S) {
+    let known = of_documents("told");
+    assert!(register(&store, &known).await, "the first one makes it");
+    assert!(!register(&store, &known).await, "it is known by then");
+    let next = Registration { id: projection("told", 2), ..known };
+    assert!(register(&store, &next).await, "another version is another projection");
+}
+
+/// Processes start at the same time.
+pub async fn one_of_parallel_registrations_makes_it<S: ReadModelCandidate>(store: S) {
+    for round in 0..10 {
+        let same = Registration { indexed: &["owner"], parts: 3, ..of_documents(&format!("rush_{round}")) };
+        let tasks = (0..8).map(|_| {
+            let (store, same) = (store.clone(), same.clone());
+            async move { register(&store, &same).await }
+        });
+        let made = side_by_side(tasks).await.into_iter().filter(|new| *new).count();
+        assert_eq!(made, 1, "one of parallel registrations makes it, and the others find it there");
+        assert_eq!(store.parts(&same.id).await.expect("parts can be listed").len(), 3, "its parts are made once");
+    }
+}
+
+/// Projectors' tables and documents have nothing in common.
+pub async fn a_projection_stays_of_its_kind<S: ReadModelCandidate>(store: S) {
+    for (name, kind, other) in [
+        ("documents", ReadModelKind::Documents, ReadModelKind::Projector),
+        ("projector", ReadModelKind::Projector, ReadModelKind::Documents),
+    ] {
+        let first = Registration::new(projection(name, 1), kind);
+        assert!(register(&store, &first).await, "it is new");
+        let refused = store.register(&Registration { kind: other, ..first.clone() }).await;
+        is_setup(refused, "the projection is known as one of another kind");
+        assert!(!register(&store, &first).await, "it stays of its kind");
+    }
+}
+
+/// However many it is asked for the next time.
+pub async fn a_known_projection_stays_as_it_is_divided<S: ReadModelCandidate>(store: S) {
+    let id = divided(&store, "settled", 3).await;
+    let before = store.parts(&id).await.expect("parts can be listed");
+    for parts in [1, 5] {
+        divided(&store, "settled", parts).await;
+        assert_eq!(store.parts(&id).await.expect("parts can be listed"), before, "it stays as it is divided");
+    }
+}
+
+/// Another version is another projection; and so are its documents.
+pub async fn versions_of_a_projection_are_kept_apart<S: ReadModelCandidate>(store: S) {
+    let (one, two) = (registered(&store, "twin").await, registered_version(&store, "twin", 2).await);
+    let lease = taken(&store, &one).await;
+    granted(claim(&store, &two, Uuid::now_v7(), LONG).await);
+    advance(&store, &lease, 5, 5).await.expect("the holder moves the checkpoint");
+    save(&store, &one, &[document("a", "1")]).await;
+    assert_eq!(status(&store, &two).await.position, Position::START, "each version has a checkpoint of its own");
+    assert_eq!(get(&store, &two, &["a"]).await, [None], "each version has documents of its own");
+}
+
+/// The log as it is when a projection is registered is history to it, and what comes later is not.
+pub async fn what_is_there_at_registration_is_history<S: ReadModelCandidate>(store: S) {
+    fill(&store, &stream("history"), 1..=3).await;
+    let end = store.log_end().await.expect("the log has an end");
+    let lease = owned(&store, "history").await;
+    assert_eq!(lease.live_from, end, "what is in the log at registration is history");
+    assert_eq!(status(&store, &lease.id).await.live_from, end, "the status says so, too");
+    fill(&store, &stream("history"), 4..=6).await;
+    release(&store, &lease).await;
+    let again = taken(&store, &lease.id).await;
+    assert_eq!(again.live_from, end, "what comes after registration is not history");
+}
+
+/// By their names' bytes, then by their versions as numbers.
+pub async fn projections_are_listed_in_the_order_of_their_ids<S: ReadModelCandidate>(store: S) {
+    let names = ["ab", "a_b", "a1", "a", "b", "a_", "a0b"];
+    let mut ids: Vec<_> = names.iter().flat_map(|name| [10, 2, 1].map(|version| projection(name, version))).collect();
+    for id in &ids {
+        register(&store, &Registration::new(id.clone(), ReadModelKind::Documents)).await;
+    }
+    ids.sort_unstable();
+    let listed = store.projections().await.expect("projections can be listed");
+    let listed: Vec<_> = listed.into_iter().map(|status| status.id).collect();
+    assert_eq!(listed, ids, "projections are listed in the order of their ids");
+}

@@ -1,0 +1,145 @@
+//! Word that is left for a projection: who hears it, and what cannot be asked for.
+
+use uuid::Uuid;
+
+use super::support::{
+    LONG, advance, claim, control, divided, is_fenced, is_setup, letter, letters, of_documents, post, projection,
+    register, registered, release, renew, status, taken, taken_parts,
+};
+use crate::conformance::ReadModelCandidate;
+use crate::conformance::support::stream;
+use crate::read_model::{
+    Claim, Control, DeadLetter, DeadLetterStatus, ProjectionState, ReadModelKind, Registration, Renewal,
+};
+use crate::recorded::Position;
+use crate::stream::Version;
+
+/// So that whoever works notices, on whichever part.
+pub async fn every_word_takes_the_lease_away<S: ReadModelCandidate>(store: S) {
+    let (stream, first) = (stream("poisoned 1"), Version(1));
+    let words = [
+        Control::Pause,
+        Control::Resume,
+        Control::Rebuild,
+        Control::Rewind { to: Position(0) },
+        Control::Divide { parts: 3 },
+        Control::RetryDeadLetter { stream: stream.clone(), first },
+        Control::RetryDeadLetters,
+        Control::DiscardDeadLetter { stream, first, reason: "nobody needs it".to_owned() },
+    ];
+    for (n, word) in words.into_iter().enumerate() {
+        let id = divided(&store, &format!("words_{n}"), 2).await;
+        post(&store, &id, &[letter(1, 1)]).await;
+        let held = taken_parts(&store, &id, Uuid::now_v7()).await;
+        assert!(control(&store, &id, word.clone()).await, "{word:?} finds what it is about");
+        for lease in &held {
+            assert_eq!(renew(&store, lease).await, Renewal::Lost, "{word:?} takes all leases away");
+            is_fenced(advance(&store, lease, 1, 1).await, &id);
+            release(&store, lease).await;
+        }
+        assert_eq!(status(&store, &id).await.owner(), None, "nobody works after {word:?}");
+        if let Claim::Granted(next) = claim(&store, &id, Uuid::now_v7(), LONG).await {
+            assert!(next.token > held[0].token, "each claim has a higher token");
+        }
+    }
+}
+
+/// It changes nothing for whoever works.
+pub async fn a_word_that_a_version_serves_leaves_the_leases_alone<S: ReadModelCandidate>(store: S) {
+    let (one, two) = (divided(&store, "calm", 2).await, projection("calm", 2));
+    register(&store, &Registration { id: two.clone(), ..Registration::new(one.clone(), ReadModelKind::Projector) })
+        .await;
+    let mut held = taken_parts(&store, &one, Uuid::now_v7()).await;
+    held.push(taken(&store, &two).await);
+    for id in [&two, &one] {
+        assert!(control(&store, id, Control::Serve).await, "a version that has caught up can serve");
+    }
+    for lease in &held {
+        assert_eq!(renew(&store, lease).await, Renewal::Kept, "who serves is nothing to whoever works");
+    }
+}
+
+/// Nobody would ever hear it.
+pub async fn word_for_an_unknown_projection_finds_nothing<S: ReadModelCandidate>(store: S) {
+    registered(&store, "known").await;
+    let (stream, first) = (stream("poisoned 1"), Version(1));
+    let words = [
+        Control::Pause,
+        Control::Resume,
+        Control::Rebuild,
+        Control::Rewind { to: Position(3) },
+        Control::Divide { parts: 2 },
+        Control::Serve,
+        Control::RetryDeadLetter { stream: stream.clone(), first },
+        Control::RetryDeadLetters,
+        Control::DiscardDeadLetter { stream, first, reason: String::new() },
+    ];
+    for word in words {
+        for id in [projection("unknown", 1), projection("known", 2)] {
+            assert!(!control(&store, &id, word.clone()).await, "{word:?} for an unknown projection finds nothing");
+        }
+    }
+}
+
+/// A projection that is written with the append has nobody who could work on it.
+pub async fn nobody_runs_what_is_written_inline<S: ReadModelCandidate>(store: S) {
+    let inline = Registration { inline: true, ..of_documents("inline") };
+    assert!(register(&store, &inline).await, "it is new");
+    let seen = status(&store, &inline.id).await;
+    assert_eq!((&seen.state, seen.owner()), (&ProjectionState::Inline, None), "it needs nobody to run it");
+    assert!(seen.serving, "the first version of a name serves, inline or not");
+    assert!(!register(&store, &inline).await, "it is known by then");
+    for word in [Control::Resume, Control::Rebuild, Control::Rewind { to: Position(0) }, Control::Divide { parts: 2 }] {
+        let refused = store.control(&inline.id, word.clone()).await;
+        is_setup(refused, &format!("nobody runs it, so nobody could do {word:?}"));
+    }
+    assert_eq!(status(&store, &inline.id).await.state, ProjectionState::Inline, "what was refused changes nothing");
+}
+
+fn retry(of: &DeadLetter, first: Version) -> Control {
+    Control::RetryDeadLetter { stream: of.stream.clone(), first }
+}
+
+/// A retry or a discard is for what waits.
+pub async fn words_reach_parked_streams_only<S: ReadModelCandidate>(store: S) {
+    let id = registered(&store, "addressed").await;
+    let parked = letter(1, 10);
+    let skipped = DeadLetter { status: DeadLetterStatus::Skipped, ..letter(2, 20) };
+    post(&store, &id, &[parked.clone(), skipped.clone()]).await;
+    assert!(!control(&store, &id, retry(&parked, Version(2))).await, "no stream is parked at that event");
+    assert!(!control(&store, &id, retry(&skipped, Version(1))).await, "what was skipped does not wait");
+    assert!(control(&store, &id, retry(&parked, Version(1))).await, "a parked stream can be tried again");
+    let asked = |status| [DeadLetter { status, ..parked.clone() }, skipped.clone()];
+    assert_eq!(letters(&store, &id).await, asked(DeadLetterStatus::RetryRequested), "only the status changes");
+    let (stream, first, reason) = (parked.stream.clone(), parked.first, "nobody needs it".to_owned());
+    let discard = Control::DiscardDeadLetter { stream, first, reason: reason.clone() };
+    assert!(control(&store, &id, discard).await, "somebody may think again");
+    assert_eq!(letters(&store, &id).await, asked(DeadLetterStatus::DiscardRequested { reason }), "with a reason");
+}
+
+/// And none of another projection.
+pub async fn all_parked_streams_can_be_tried_again_at_once<S: ReadModelCandidate>(store: S) {
+    let (id, other) = (registered(&store, "retried").await, registered(&store, "unretried").await);
+    assert!(!control(&store, &id, Control::RetryDeadLetters).await, "no stream is parked at all");
+    let reason = "settled".to_owned();
+    let settled = [
+        DeadLetter { status: DeadLetterStatus::Skipped, ..letter(1, 10) },
+        DeadLetter { status: DeadLetterStatus::Discarded { reason }, ..letter(2, 20) },
+    ];
+    post(&store, &id, &settled).await;
+    assert!(!control(&store, &id, Control::RetryDeadLetters).await, "what was left out does not wait");
+    assert_eq!(letters(&store, &id).await, settled, "what was left out stays so");
+    let parked = [letter(3, 30), letter(4, 40), letter(5, 50)];
+    for of in [&id, &other] {
+        post(&store, of, &parked).await;
+    }
+    assert!(control(&store, &id, Control::RetryDeadLetters).await, "some streams are parked");
+    let asked = parked.clone().map(|letter| DeadLetter { status: DeadLetterStatus::RetryRequested, ..letter });
+    assert_eq!(
+        letters(&store, &id).await,
+        [&settled[..], &asked].concat(),
+        "all that wait will be tried, and no others"
+    );
+    assert_eq!(letters(&store, &other).await, parked, "those of other projections wait on");
+    assert!(matches!(claim(&store, &id, Uuid::now_v7(), LONG).await, Claim::Granted(_)), "somebody can do it");
+}
