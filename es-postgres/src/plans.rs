@@ -78,6 +78,7 @@ async fn whole_tables_read_by_functions(connection: &mut PgConnection) -> i64 {
         "SELECT es.log_window(1000000000, 10)",
         "SELECT * FROM es.read_log(0, 10)",
         "SELECT es.is_home()",
+        "SELECT es.announce()",
     ] {
         run(connection, call.to_owned()).await;
     }
