@@ -144,4 +144,4 @@ pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use upcast::{Upcast, Upcaster};
 
 #[cfg(feature = "macros")]
-pub use es_macros::{Aggregate, AggregateId, Command, Event};
+pub use es_macros::{Aggregate, AggregateId, Command, Document, Event};
