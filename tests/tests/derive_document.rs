@@ -305,11 +305,39 @@ struct Flattened {
     written: std::collections::BTreeMap<String, u8>,
 }
 
+#[derive(Default, Document, Serialize, Deserialize)]
+#[document(event = AccountEvent, apply = |_, _| {}, indexed("of_the_map"))]
+#[serde(transparent)]
+struct Transparent {
+    written: std::collections::BTreeMap<String, u8>,
+}
+
+#[derive(Clone, Default, Document, Serialize, Deserialize)]
+#[document(event = AccountEvent, apply = |_, _| {}, indexed("cents"))]
+#[serde(from = "AccountBalance", into = "AccountBalance")]
+struct Converted {
+    euros: i128,
+}
+
+impl From<AccountBalance> for Converted {
+    fn from(balance: AccountBalance) -> Self {
+        Self { euros: balance.cents / 100 }
+    }
+}
+
+impl From<Converted> for AccountBalance {
+    fn from(converted: Converted) -> Self {
+        Self { cents: converted.euros * 100 }
+    }
+}
+
 #[test]
 fn indexed_fields_are_those_of_the_json() {
     let json = serde_json::to_value(Written { sometimes: Some(1), ..Written::default() }).unwrap();
     for field in Written::INDEXED {
         assert!(json.get(field).is_some(), "{field} is not in {json}");
     }
+    // Of these the attributes do not tell.
     assert_eq!(Flattened::INDEXED, ["openCents", "of_the_map"]);
+    assert_eq!((Transparent::INDEXED, Converted::INDEXED), (&["of_the_map"][..], &["cents"][..]));
 }
