@@ -280,6 +280,7 @@ macro_rules! conformance_tests {
                 everything_works_behind_the_object_safe_twin
                 typed_streams_turn_pages_without_loss
                 the_typed_log_turns_pages_without_loss
+                folds_take_in_every_event_once
                 the_past_can_be_loaded
                 an_unreadable_event_is_named
             }

@@ -20,7 +20,8 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// A value that is folded from events and kept under a key: a read model without SQL, on every store.
 ///
 /// The key may come from any field of an event, and from events of several aggregates. A [`Runner`](crate::Runner) loads the
-/// documents of a whole batch, folds them in memory and writes them back at once.
+/// documents of a whole batch, folds them in memory and writes them back at once. Mostly the derive of the same name writes the
+/// implementation.
 ///
 /// # Example: a statement for each account
 ///
@@ -65,7 +66,7 @@ pub const MAX_KEY_BYTES: usize = 1024;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a document",
     label = "not a document",
-    note = "implement `Document` for it: a name, the events, a key for each event, and how an event changes the value"
+    note = "derive it with `#[derive(Document)]` and `#[document(event = TheEvent, apply = path::to_function)]`, or implement it"
 )]
 pub trait Document: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Names the documents for ever: their table and their checkpoint. Lower-case letters, digits and `_`.

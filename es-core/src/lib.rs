@@ -150,4 +150,4 @@ pub use upcast::{Upcast, Upcaster};
 pub use visible::{ExecuteAndWait, Visible};
 
 #[cfg(feature = "macros")]
-pub use es_macros::{Aggregate, AggregateId, Command, Event};
+pub use es_macros::{Aggregate, AggregateId, Command, Document, Event};

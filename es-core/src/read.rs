@@ -1,6 +1,7 @@
 //! Typed reads that come a page at a time: memory stays flat, and no connection waits for a slow reader.
 
-use std::collections::VecDeque;
+mod pages;
+
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,16 +10,14 @@ use futures_core::Stream;
 
 use crate::error::Error;
 use crate::event::Event;
-use crate::recorded::{Position, RawEvent, Recorded};
+use crate::recorded::{Position, Recorded};
 use crate::slices::Slices;
-use crate::store::{BoxFuture, Direction, EventFilter, EventStore, ReadLog, ReadStream};
+use crate::store::{Direction, EventFilter, EventStore, ReadLog, ReadStream};
 use crate::stream::Version;
+use pages::{LogRange, PAGE, Pages, fetch_log, fetch_stream};
 
-/// How many events are fetched at once.
-const PAGE: u32 = 500;
-
-/// The events of one stream, typed. Take them with [`next`](Self::next), all at once with [`collect`](Self::collect), or
-/// as a `futures` stream.
+/// The events of one stream, typed. Take them with [`next`](Self::next), all at once with [`collect`](Self::collect),
+/// into a state with [`fold`](Self::fold), or as a `futures` stream.
 ///
 /// # Example: newest first
 ///
@@ -91,7 +90,7 @@ pub struct StreamEvents<'a, S, E> {
 /// ```
 #[must_use = "nothing is read until events are taken"]
 pub struct LogEvents<'a, S, E> {
-    pages: Pages<'a, S, E, ReadLog>,
+    pages: Pages<'a, S, E, LogRange>,
     remaining: Option<u64>,
     /// The place of the last event that was taken.
     taken: Position,
@@ -141,29 +140,83 @@ impl<'a, S: EventStore, E: Event> StreamEvents<'a, S, E> {
         }
         Ok(all)
     }
+
+    /// Takes all events that are left into `state`, one after the other, and keeps none: memory stays flat however many
+    /// there are. Nothing is stored.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    ///
+    /// # Example: how often a door was opened
+    ///
+    /// ```
+    /// # use es_core::{Aggregate, Event};
+    /// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+    /// # #[event(category = "door")]
+    /// # enum DoorEvent { Opened, Closed }
+    /// # #[derive(Default)]
+    /// # struct Door;
+    /// # impl Aggregate for Door {
+    /// #     type Id = u32;
+    /// #     type Event = DoorEvent;
+    /// #     fn apply(&mut self, _: DoorEvent) {}
+    /// # }
+    /// use es_core::{EventStoreExt, ExpectedVersion};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_core::Error> {
+    /// let store = es_memory::MemoryStore::new();
+    /// store.append_events::<Door>(&7, ExpectedVersion::Any, [DoorEvent::Opened, DoorEvent::Closed]).await?;
+    ///
+    /// let opened = store
+    ///     .events::<Door>(&7)?
+    ///     .fold(0, |opened, recorded| *opened += u32::from(matches!(recorded.event, DoorEvent::Opened)))
+    ///     .await?;
+    /// assert_eq!(opened, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn fold<T>(mut self, mut state: T, mut apply: impl FnMut(&mut T, Recorded<E>)) -> Result<T, Error> {
+        while let Some(event) = self.next().await? {
+            apply(&mut state, event);
+        }
+        Ok(state)
+    }
 }
 
 impl<'a, S: EventStore, E: Event> LogEvents<'a, S, E> {
     pub(crate) fn new(store: &'a S, after: Position) -> Self {
         let read = ReadLog::after(after).filter(EventFilter::of::<E>()).limit(PAGE);
-        Self { pages: Pages::new(store, read, fetch_log), remaining: None, taken: after }
+        let range = LogRange { read, up_to: Position(u64::MAX) };
+        Self { pages: Pages::new(store, range, fetch_log), remaining: None, taken: after }
     }
 
     /// Reads only events that the filter lets pass. By default it is [`EventFilter::of`] the event set, so that an unknown
     /// type of a known category is met, and not skipped.
     pub fn filter(self, filter: EventFilter) -> Self {
-        Self { pages: self.pages.map(|read| read.filter(filter)), ..self }
+        self.map(|range| LogRange { read: range.read.filter(filter), ..range })
     }
 
     /// Reads only events of the streams in these slices, so that several readers can share the log. The default is
     /// [`Slices::ALL`].
     pub fn slices(self, slices: Slices) -> Self {
-        Self { pages: self.pages.map(|read| read.slices(slices)), ..self }
+        self.map(|range| LogRange { read: range.read.slices(slices), ..range })
     }
 
     /// Stops after `events` events.
     pub fn limit(self, events: u64) -> Self {
         Self { remaining: Some(events), ..self }
+    }
+
+    /// Stops behind the event at `position`, itself included, so that whoever reads again reads the same: nothing ever
+    /// appears at or before a position that has been read.
+    pub fn up_to(self, position: Position) -> Self {
+        let up_to = position.max(self.taken);
+        self.map(|range| LogRange { up_to, ..range })
+    }
+
+    fn map(self, change: impl FnOnce(LogRange) -> LogRange) -> Self {
+        Self { pages: self.pages.map(change), ..self }
     }
 
     /// Everything up to here has been taken, or passed over by the filter or the slices.
@@ -174,7 +227,7 @@ impl<'a, S: EventStore, E: Event> LogEvents<'a, S, E> {
         }
     }
 
-    /// The next event, `None` at the end of the log.
+    /// The next event, `None` at the end of the log, or where the read was to stop.
     ///
     /// # Errors
     /// [`Error::Decode`] for an event that cannot be read, after all events before it, and the store's own failures. Nothing
@@ -195,6 +248,54 @@ impl<'a, S: EventStore, E: Event> LogEvents<'a, S, E> {
         Ok(all)
     }
 
+    /// Takes all events that are left into `state`, one after the other, and keeps none: memory stays flat however many
+    /// there are. Nothing is stored.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    ///
+    /// # Example: events of each door, up to now
+    ///
+    /// ```
+    /// # use es_core::{Aggregate, Event};
+    /// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+    /// # #[event(category = "door")]
+    /// # enum DoorEvent { Opened, Closed }
+    /// # #[derive(Default)]
+    /// # struct Door;
+    /// # impl Aggregate for Door {
+    /// #     type Id = u32;
+    /// #     type Event = DoorEvent;
+    /// #     fn apply(&mut self, _: DoorEvent) {}
+    /// # }
+    /// use es_core::{EventStore, EventStoreExt, ExpectedVersion, Position, StreamId};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_core::Error> {
+    /// let store = es_memory::MemoryStore::new();
+    /// store.append_events::<Door>(&7, ExpectedVersion::Any, [DoorEvent::Opened, DoorEvent::Closed]).await?;
+    /// store.append_events::<Door>(&8, ExpectedVersion::Any, DoorEvent::Opened).await?;
+    /// let now = store.log_end().await?;
+    /// store.append_events::<Door>(&9, ExpectedVersion::Any, DoorEvent::Opened).await?;
+    ///
+    /// let counts = store
+    ///     .log::<DoorEvent>(Position::START)
+    ///     .up_to(now)
+    ///     .fold(std::collections::BTreeMap::<StreamId, u32>::new(), |counts, recorded| {
+    ///         *counts.entry(recorded.stream).or_default() += 1;
+    ///     })
+    ///     .await?;
+    /// assert_eq!(counts.into_values().collect::<Vec<_>>(), [2, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn fold<T>(mut self, mut state: T, mut apply: impl FnMut(&mut T, Recorded<E>)) -> Result<T, Error> {
+        while let Some(event) = self.next().await? {
+            apply(&mut state, event);
+        }
+        Ok(state)
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Recorded<E>, Error>>> {
         if self.remaining == Some(0) {
             return Poll::Ready(None);
@@ -206,110 +307,6 @@ impl<'a, S: EventStore, E: Event> LogEvents<'a, S, E> {
         }
         Poll::Ready(item)
     }
-}
-
-/// A page on its way.
-type Fetching<'a, E, R> = BoxFuture<'a, Result<Fetched<E, R>, Error>>;
-
-/// Fetches a page when the one before is used up. `R` asks for a page.
-struct Pages<'a, S, E, R> {
-    store: &'a S,
-    fetch: fn(&'a S, R) -> Fetching<'a, E, R>,
-    next: Option<R>,
-    fetching: Option<Fetching<'a, E, R>>,
-    ready: VecDeque<Result<Recorded<E>, Error>>,
-    covered: Option<Position>,
-}
-
-/// A page, and how to go on.
-struct Fetched<E, R> {
-    /// Its events. An event that cannot be read stands at the end, behind those that can.
-    events: VecDeque<Result<Recorded<E>, Error>>,
-    /// What to ask for behind it; nothing when it is the last.
-    next: Option<R>,
-    /// How far in the log its events, and those that the filter passed over, reach.
-    covered: Option<Position>,
-}
-
-impl<'a, S, E, R> Pages<'a, S, E, R> {
-    fn new(store: &'a S, read: R, fetch: fn(&'a S, R) -> Fetching<'a, E, R>) -> Self {
-        Self { store, fetch, next: Some(read), fetching: None, ready: VecDeque::new(), covered: None }
-    }
-
-    fn map(self, change: impl FnOnce(R) -> R) -> Self {
-        Self { next: self.next.map(change), ..self }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Recorded<E>, Error>>> {
-        loop {
-            if let Some(item) = self.ready.pop_front() {
-                return Poll::Ready(Some(item));
-            }
-            if let Some(fetching) = &mut self.fetching {
-                let fetched = ready!(fetching.as_mut().poll(cx));
-                self.fetching = None;
-                match fetched {
-                    Ok(page) => (self.ready, self.next, self.covered) = (page.events, page.next, page.covered),
-                    Err(error) => return Poll::Ready(Some(Err(error))),
-                }
-                continue;
-            }
-            match self.next.take() {
-                Some(read) => self.fetching = Some((self.fetch)(self.store, read)),
-                None => return Poll::Ready(None),
-            }
-        }
-    }
-}
-
-/// Collects typed events up to the first one that cannot be read.
-fn collect<E: Event>(events: &mut VecDeque<Result<Recorded<E>, Error>>, raw: RawEvent<'_>) {
-    if !matches!(events.back(), Some(Err(_))) {
-        events.push_back(raw.decode());
-    }
-}
-
-fn fetch_stream<S: EventStore, E: Event>(store: &S, read: ReadStream) -> Fetching<'_, E, ReadStream> {
-    Box::pin(async move {
-        let mut events = VecDeque::new();
-        let page = read.clone().limit(read.limit.unwrap_or(u64::MAX).min(PAGE.into()));
-        let mut visit = |raw: RawEvent<'_>| {
-            collect(&mut events, raw);
-            Ok(())
-        };
-        store.read_stream(page, &mut visit).await?;
-        let next = behind(read, &events);
-        Ok(Fetched { events, next, covered: None })
-    })
-}
-
-/// What to read behind a page. A short page is the last one, and so is one that ends with an error.
-fn behind<E>(read: ReadStream, page: &VecDeque<Result<Recorded<E>, Error>>) -> Option<ReadStream> {
-    let fetched = page.len() as u64;
-    let Some(Ok(last)) = page.back() else { return None };
-    let from = match read.direction {
-        Direction::Forwards => last.version.after(1),
-        Direction::Backwards => Version(last.version.0.saturating_sub(1)),
-    };
-    let limit = read.limit.map(|limit| limit.saturating_sub(fetched));
-    let more = fetched == u64::from(PAGE) && from > Version::NONE && limit != Some(0);
-    more.then_some(ReadStream { from: Some(from), limit, ..read })
-}
-
-fn fetch_log<S: EventStore, E: Event>(store: &S, read: ReadLog) -> Fetching<'_, E, ReadLog> {
-    Box::pin(async move {
-        let mut events = VecDeque::new();
-        let mut visit = |raw: RawEvent<'_>| {
-            collect(&mut events, raw);
-            Ok(())
-        };
-        let page = store.read_log(read.clone(), &mut visit).await?;
-        if matches!(events.back(), Some(Err(_))) {
-            return Ok(Fetched { events, next: None, covered: None });
-        }
-        let next = (!page.at_end).then_some(ReadLog { after: page.next, ..read });
-        Ok(Fetched { events, next, covered: Some(page.next) })
-    })
 }
 
 impl<S: EventStore, E: Event + Unpin> Stream for StreamEvents<'_, S, E> {

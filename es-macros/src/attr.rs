@@ -1,9 +1,12 @@
 //! The syntax of our attributes: `key`, `key = value` and `key(…)`, separated by commas.
 
-use proc_macro2::TokenTree;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt as _;
-use syn::parse::ParseStream;
-use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token, Type};
+use syn::parse::discouraged::Speculative as _;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, ExprClosure, Ident, Lit, LitInt, LitStr, Meta, Path, Token, Type};
 
 use crate::ctxt::Ctxt;
 use crate::nearest::nearest;
@@ -133,6 +136,8 @@ fn end_of_item(input: ParseStream<'_>) -> syn::Result<()> {
 
 /// Goes to the next comma, so that what follows a mistake is still read.
 pub(crate) fn skip_value(input: ParseStream<'_>) {
+    let _ = input.parse::<Token![=]>();
+    skip_closure_parameters(input);
     while !input.is_empty() && !input.peek(Token![,]) {
         let _ = input.parse::<TokenTree>();
     }
@@ -140,6 +145,7 @@ pub(crate) fn skip_value(input: ParseStream<'_>) {
 
 /// Goes behind the parameters of a closure, whose commas separate nothing that we know.
 fn skip_closure_parameters(input: ParseStream<'_>) {
+    let _ = input.parse::<Token![move]>();
     if input.parse::<Token![|]>().is_ok() {
         while !input.is_empty() && !input.peek(Token![|]) {
             let _ = input.parse::<TokenTree>();
@@ -175,6 +181,32 @@ pub(crate) fn function(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path>
     value(key, input, &format!("`{key}` takes the path of a function: `{key} = path::to_function`"))
 }
 
+/// What is called: a function by its path, or a closure.
+pub(crate) enum Function {
+    Path(Path),
+    Closure(ExprClosure),
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Path(path) => path.to_tokens(tokens),
+            Self::Closure(closure) => closure.to_tokens(tokens),
+        }
+    }
+}
+
+/// `key = path::to_function`, or `key = |…| …`. What is wrong inside a closure is said in syn's words.
+pub(crate) fn function_or_closure(key: &Ident, input: ParseStream<'_>) -> syn::Result<Function> {
+    let usage = format!("`{key}` takes a function: `{key} = path::to_function`, or a closure: `{key} = |…| …`");
+    equals(key, input, &usage)?;
+    if input.peek(Token![|]) || input.peek(Token![||]) || input.peek(Token![move]) {
+        return whole(input).map(Function::Closure);
+    }
+    let span = input.span();
+    whole(input).map(Function::Path).map_err(|_| syn::Error::new(span, usage))
+}
+
 /// `key = path::to_module`.
 pub(crate) fn module(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
     value(key, input, &format!("`{key}` takes a path: `{key} = path::to_es_core`"))
@@ -183,6 +215,19 @@ pub(crate) fn module(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
 /// `key = Type`.
 pub(crate) fn ty(key: &Ident, input: ParseStream<'_>) -> syn::Result<Type> {
     value(key, input, &format!("`{key}` takes a type: `{key} = TheType`"))
+}
+
+/// `key("one", "two")`.
+pub(crate) fn strings(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
+    let usage = format!("`{key}` takes texts: `{key}(\"…\", \"…\")`");
+    let content = parenthesized(key, input)?;
+    let texts = Punctuated::<Lit, Token![,]>::parse_terminated(&content);
+    let _ = content.parse::<TokenStream>();
+    let text = |literal| match literal {
+        Lit::Str(text) => Ok(text),
+        other => Err(syn::Error::new_spanned(other, &usage)),
+    };
+    texts.map_err(|mistake| syn::Error::new(mistake.span(), &usage))?.into_iter().map(text).collect()
 }
 
 /// A whole number, and the literal to point at.
@@ -204,17 +249,27 @@ pub(crate) fn checked_number(literal: LitInt, max: u64) -> syn::Result<Number> {
     }
 }
 
-fn value<T: syn::parse::Parse>(key: &Ident, input: ParseStream<'_>, usage: &str) -> syn::Result<T> {
+fn value<T: Parse>(key: &Ident, input: ParseStream<'_>, usage: &str) -> syn::Result<T> {
+    equals(key, input, usage)?;
+    let span = input.span();
+    whole(input).map_err(|_| syn::Error::new(span, usage))
+}
+
+fn equals(key: &Ident, input: ParseStream<'_>, usage: &str) -> syn::Result<()> {
     if !input.peek(Token![=]) {
         return Err(syn::Error::new(key.span(), usage));
     }
     input.parse::<Token![=]>()?;
-    if input.is_empty() || input.peek(Token![,]) {
-        return Err(syn::Error::new(key.span(), usage));
+    match input.is_empty() || input.peek(Token![,]) {
+        true => Err(syn::Error::new(key.span(), usage)),
+        false => Ok(()),
     }
-    let span = input.span();
-    input.parse().map_err(|_| {
-        skip_closure_parameters(input);
-        syn::Error::new(span, usage)
-    })
+}
+
+/// Takes a value in as a whole, or nothing of it, so that it can be skipped as a whole.
+fn whole<T: Parse>(input: ParseStream<'_>) -> syn::Result<T> {
+    let ahead = input.fork();
+    let value = ahead.parse()?;
+    input.advance_to(&ahead);
+    Ok(value)
 }

@@ -1,4 +1,4 @@
-//! The default name of an event type, made from the name of a variant or a struct.
+//! The default name of what is stored, made from the name of a type or a variant; and the names that serde makes of fields.
 
 /// `OrderPaid` becomes `order_paid`, `SKUChanged` becomes `sku_changed`, `V2Opened` becomes `v2_opened`.
 ///
@@ -26,9 +26,35 @@ fn starts_word(previous: Option<char>, letter: char, next: Option<char>) -> bool
         }
 }
 
+/// What serde's `rename_all = "rule"` makes of the name of a field. `None` for a rule that serde does not have either.
+pub(crate) fn of_field(rule: &str, field: &str) -> Option<String> {
+    Some(match rule {
+        "lowercase" | "snake_case" => field.to_owned(),
+        "UPPERCASE" | "SCREAMING_SNAKE_CASE" => field.to_ascii_uppercase(),
+        "PascalCase" => pascal_case(field),
+        "camelCase" => lower_first(&pascal_case(field)),
+        "kebab-case" => field.replace('_', "-"),
+        "SCREAMING-KEBAB-CASE" => field.to_ascii_uppercase().replace('_', "-"),
+        _ => return None,
+    })
+}
+
+fn pascal_case(field: &str) -> String {
+    field.split('_').map(|word| with_first(word, |first| first.to_ascii_uppercase())).collect()
+}
+
+fn lower_first(name: &str) -> String {
+    with_first(name, |first| first.to_ascii_lowercase())
+}
+
+fn with_first(word: &str, change: fn(char) -> char) -> String {
+    let mut letters = word.chars();
+    letters.next().map(change).into_iter().chain(letters).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::snake_case;
+    use super::{of_field, snake_case};
 
     #[test]
     fn words_are_found() {
@@ -47,5 +73,21 @@ mod tests {
         ] {
             assert_eq!(snake_case(name), snake);
         }
+    }
+    #[test]
+    fn fields_are_renamed_as_serde_does_it() {
+        for (rule, name) in [
+            ("lowercase", "first_name_2"),
+            ("snake_case", "first_name_2"),
+            ("UPPERCASE", "FIRST_NAME_2"),
+            ("SCREAMING_SNAKE_CASE", "FIRST_NAME_2"),
+            ("PascalCase", "FirstName2"),
+            ("camelCase", "firstName2"),
+            ("kebab-case", "first-name-2"),
+            ("SCREAMING-KEBAB-CASE", "FIRST-NAME-2"),
+        ] {
+            assert_eq!(of_field(rule, "first_name_2").as_deref(), Some(name));
+        }
+        assert_eq!(of_field("Title Case", "first_name"), None);
     }
 }

@@ -28,6 +28,13 @@ pub(crate) fn command(input: &DeriveInput) -> TokenStream {
     verdict(ctxt, || expand::command(&command), || fallback::command(&command))
 }
 
+pub(crate) fn document(input: &DeriveInput) -> TokenStream {
+    let ctxt = Ctxt::default();
+    let document = model::Document::read(&ctxt, input);
+    check::document(&ctxt, &document);
+    verdict(ctxt, || expand::document(&document), || fallback::document(&document))
+}
+
 pub(crate) fn aggregate_id(input: &DeriveInput) -> TokenStream {
     let ctxt = Ctxt::default();
     let id = model::AggregateId::read(&ctxt, input);

@@ -3,12 +3,14 @@
 mod aggregate;
 mod aggregate_id;
 mod command;
+mod document;
 mod event;
 mod inherent;
 
 pub(crate) use aggregate::aggregate;
 pub(crate) use aggregate_id::{aggregate_id, text_forms};
 pub(crate) use command::command;
+pub(crate) use document::document;
 pub(crate) use event::{conversions, event};
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};

@@ -6,7 +6,7 @@ use quote::quote;
 use syn::{Data, DeriveInput};
 
 use crate::expand;
-use crate::model::{Aggregate, AggregateId, Command, Event};
+use crate::model::{Aggregate, AggregateId, Command, Document, Event};
 
 pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     let Event { input, krate, .. } = event;
@@ -86,6 +86,29 @@ pub(crate) fn command(command: &Command<'_>) -> TokenStream {
             fn aggregate_id(&self) -> &<#aggregate as #krate::Aggregate>::Id {
                 ::core::unreachable!()
             }
+        }
+    }
+}
+
+/// Without its events nothing can be said of a document.
+pub(crate) fn document(document: &Document<'_>) -> TokenStream {
+    let Document { input, krate, event: Some(event), .. } = document else {
+        return TokenStream::new();
+    };
+    if cannot_have_the_trait(input) {
+        return TokenStream::new();
+    }
+    let ident = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #generics #krate::Document for #ident #arguments #bounds {
+            const NAME: &'static ::core::primitive::str = "";
+            type Event = #event;
+
+            fn key(_: &#krate::Recorded<#event>) -> impl #krate::IntoKeys {}
+
+            fn apply(&mut self, _: &#krate::Recorded<#event>) {}
         }
     }
 }

@@ -226,7 +226,7 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// | `crate = path` | where es-core is, for those who re-export it |
 ///
 /// `apply = Account::apply` needs the inherent function: if there is none, the path could only mean the method that is
-/// being implemented, and that is a compile error. A generic aggregate has to see to that itself.
+/// being implemented, and that is a compile error.
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn aggregate(input: TokenStream) -> TokenStream {
     run(input, derive::aggregate)
@@ -290,6 +290,115 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Command, attributes(command))]
 pub fn command(input: TokenStream) -> TokenStream {
     run(input, derive::command)
+}
+
+/// Makes a struct, or an enum, a document: a read model that is a folded value for each key.
+///
+/// # Example: a balance for each account
+///
+/// The key is the id of the event's stream, and the name is the type's name in snake case. The name is what the store keeps,
+/// so it never follows a renamed type by itself: give `name` with the old name then.
+///
+/// ```
+/// use es_core::{Aggregate, Document, Event, EventStoreExt, ExpectedVersion, ReadModels, Runner};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(category = "account")]
+/// enum AccountEvent { Deposited { cents: i64 }, Withdrawn { cents: i64 } }
+///
+/// #[derive(Debug, Default, Document, Serialize, Deserialize)]
+/// #[document(event = AccountEvent, apply = |balance, event| balance.cents += event.event.change())]
+/// struct Balance { cents: i64 }
+///
+/// impl AccountEvent {
+///     fn change(&self) -> i64 {
+///         match self {
+///             Self::Deposited { cents } => *cents,
+///             Self::Withdrawn { cents } => -cents,
+///         }
+///     }
+/// }
+/// # #[derive(Aggregate, Default)]
+/// # #[aggregate(id = String, event = AccountEvent, apply = pass_by)]
+/// # struct Account;
+/// # fn pass_by(_: &mut Account, _: AccountEvent) {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = es_memory::MemoryStore::new();
+/// let running = Runner::new(store.clone()).document::<Balance>().start().await?;
+/// let events = vec![AccountEvent::Deposited { cents: 700 }, AccountEvent::Withdrawn { cents: 200 }];
+/// store.append_events::<Account>("ada", ExpectedVersion::NoStream, events).await?;
+/// running.catch_up().await?;
+///
+/// let balance = store.documents::<Balance>()?.get("ada").await?.ok_or("no balance")?;
+/// assert_eq!(balance.cents, 500);
+/// # running.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Example: an event that concerns two documents
+///
+/// `key` says which documents an event changes, in any form that is `IntoKeys`. With `apply_as` instead of `apply`, the
+/// function learns which of them it is about to change.
+///
+/// ```
+/// use es_core::{Document, Event, Recorded};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(category = "transfer")]
+/// enum TransferEvent { Settled { from: String, to: String, cents: u64 }, Reversed }
+///
+/// #[derive(Default, Document, Serialize, Deserialize)]
+/// #[document(event = TransferEvent, name = "turnover", version = 2, key = Turnover::both, apply_as = Turnover::book)]
+/// #[document(deleted = |turnover| turnover.sent == 0 && turnover.received == 0, indexed("sent"))]
+/// struct Turnover { sent: u64, received: u64 }
+///
+/// impl Turnover {
+///     fn both(event: &Recorded<TransferEvent>) -> Vec<String> {
+///         match &event.event {
+///             TransferEvent::Settled { from, to, .. } => vec![from.clone(), to.clone()],
+///             TransferEvent::Reversed => vec![],
+///         }
+///     }
+///
+///     fn book(&mut self, account: &str, event: &Recorded<TransferEvent>) {
+///         let TransferEvent::Settled { from, cents, .. } = &event.event else { return };
+///         let side = if account == from { &mut self.sent } else { &mut self.received };
+///         *side += cents;
+///     }
+/// }
+///
+/// assert_eq!((Turnover::NAME, Turnover::VERSION, Turnover::INDEXED), ("turnover", 2, &["sent"][..]));
+/// assert!(Turnover::default().is_deleted());
+/// ```
+///
+/// # Keys
+///
+/// | key | |
+/// |---|---|
+/// | `event = Type` | the events it is folded from, of one aggregate or a union of several; needed |
+/// | `apply = function` | a `fn(&mut Self, &Recorded<Event>)` that takes an event in; this, or the next, is needed |
+/// | `apply_as = function` | a `fn(&mut Self, &str, &Recorded<Event>)`, which learns the key too |
+/// | `key = function` | a `fn(&Recorded<Event>) -> impl IntoKeys`; the default is the id of the event's stream |
+/// | `deleted = function` | a `fn(&Self) -> bool`: whether the document is to be removed; the default is never |
+/// | `name = "…"` | 1 to 40 lower-case letters, digits and `_`, with a letter first; the default is the type's name in snake case |
+/// | `version = 2` | the version of the documents' shape and meaning; the default is 1 |
+/// | `indexed("…", "…")` | the fields that queries may ask for, by their names in the JSON; the default is none |
+/// | `crate = path` | where es-core is, for those who re-export it |
+///
+/// A function is a path or a closure. A path such as `Balance::apply` needs the inherent function: if there is none, it could
+/// only mean the method that is being implemented, and that is a compile error. Who calls `Document::apply` of a document
+/// with `apply_as` gets what happens to the first key of the event.
+///
+/// The fields in `indexed` are compared with those of the struct and serde's attributes on them. Not with a `flatten`ed field,
+/// with an `into`, or in an enum: there anything goes.
+#[proc_macro_derive(Document, attributes(document))]
+pub fn document(input: TokenStream) -> TokenStream {
+    run(input, derive::document)
 }
 
 /// Makes a newtype the id of an aggregate, with the text form of what it wraps.

@@ -132,6 +132,63 @@ fn command_enum() {
 }
 
 #[test]
+fn aggregate_with_generics() {
+    let input = quote! {
+        #[aggregate(id = u64, event = AccountEvent, apply = Self::apply)]
+        struct Account<T: Currency, const N: usize>
+        where
+            T: Clone,
+        {
+            balances: [T; N],
+        }
+    };
+    check(derive::aggregate, input, &expect_file!["../snapshots/aggregate_with_generics.rs"]);
+}
+
+#[test]
+fn document() {
+    let input = quote! {
+        #[document(event = AccountEvent, apply = AccountBalance::apply)]
+        struct AccountBalance {
+            cents: i128,
+        }
+    };
+    check(derive::document, input, &expect_file!["../snapshots/document.rs"]);
+}
+
+#[test]
+fn document_with_every_key() {
+    let input = quote! {
+        #[document(event = OrderEvent, name = "orders", version = 2, key = Order::key, apply_as = Order::apply_as)]
+        #[document(deleted = Order::is_deleted, indexed("status", "customer"))]
+        struct Order<C: Customer> {
+            status: Status,
+            customer: C,
+        }
+    };
+    check(derive::document, input, &expect_file!["../snapshots/document_with_every_key.rs"]);
+}
+
+#[test]
+fn document_with_closures() {
+    let input = quote! {
+        #[document(event = AccountEvent, key = |event| &event.event.owner, apply = |balance, event| balance.0 += event.cents)]
+        #[document(deleted = |balance| balance.0 == 0)]
+        struct Balance(u64);
+    };
+    check(derive::document, input, &expect_file!["../snapshots/document_with_closures.rs"]);
+}
+
+#[test]
+fn document_with_a_mistake() {
+    let input = quote! {
+        #[document(event = AccountEvent, name = "Balances")]
+        struct Balance(u64);
+    };
+    check(derive::document, input, &expect_file!["../snapshots/document_with_a_mistake.rs"]);
+}
+
+#[test]
 fn aggregate_id() {
     let input = quote! {
         struct AccountId(Uuid);
@@ -141,7 +198,7 @@ fn aggregate_id() {
 
 #[test]
 fn another_crate_path_is_used_everywhere() {
-    let inputs: [(Derive, TokenStream); 6] = [
+    let inputs: [(Derive, TokenStream); 9] = [
         (
             derive::event,
             quote!(
@@ -190,6 +247,27 @@ fn another_crate_path_is_used_everywhere() {
             quote!(
                 #[aggregate_id(crate = my::es)]
                 struct I(u64);
+            ),
+        ),
+        (
+            derive::document,
+            quote!(
+                #[document(event = E, apply = D::apply, crate = my::es)]
+                struct D;
+            ),
+        ),
+        (
+            derive::document,
+            quote!(
+                #[document(event = E, key = |e| e.event.id, apply_as = |_, _, _| {}, crate = my::es)]
+                struct D;
+            ),
+        ),
+        (
+            derive::document,
+            quote!(
+                #[document(event = E, crate = my::es)]
+                struct D;
             ),
         ),
     ];

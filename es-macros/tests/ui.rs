@@ -10,7 +10,9 @@ const WORDED_BY: &str = "rustc 1.95.";
 #[test]
 fn mistakes_are_explained() {
     let cases = trybuild::TestCases::new();
-    for theme in ["aggregate", "aggregate_id", "command", "event", "serde", "snapshot", "union", "upcast"] {
+    for theme in
+        ["aggregate", "aggregate_id", "command", "document", "event", "indexed", "serde", "snapshot", "union", "upcast"]
+    {
         cases.compile_fail(format!("tests/ui/{theme}/*.rs"));
     }
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());

@@ -188,6 +188,40 @@ BEGIN
     RETURN (SELECT max(t.upto) FROM {schema}.ticks t);
 END $$;
 
+-- Up to which place the log was announced to whoever listens. A sequence and not a row, because it is overwritten in place: of a
+-- row, each version that an old transaction might still want to see would be kept, and have to be passed over.
+CREATE SEQUENCE {schema}.announced MINVALUE 0 START 0;
+
+-- What announcements are heard on: `LISTEN` to this name. A name has 63 bytes at the most.
+CREATE FUNCTION {schema}.channel() RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN length(s.name) <= 57 THEN s.name ELSE md5(s.name) END || '.ticks'
+      FROM (SELECT btrim('{schema}', '"') AS name) s
+$$;
+
+-- Ticks, and tells all who listen how far the log goes, if nobody has told them yet. So there is at most one announcement for
+-- each tick, whoever made it: a reader may have, between the append and this call.
+--
+-- Never call it where appends are made. A transaction that notifies holds a lock of the whole server while it commits, and so
+-- they would queue. It is a transaction of its own, on a connection of its own, some time after many of them.
+--
+-- It waits for its turn to tick, as `log_end` does, because a tick that was already under way may have looked too early.
+-- The lock is held until the announcement is committed, so there is nobody else between the look and the mark. If that commit
+-- fails, the mark stays, and these events are not announced; whoever polls finds them.
+CREATE FUNCTION {schema}.announce() RETURNS void LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    reached bigint;
+BEGIN
+    IF NOT {schema}.tick(true) THEN
+        RETURN; -- a standby has nothing to announce
+    END IF;
+    SELECT max(t.upto) INTO reached FROM {schema}.ticks t;
+    IF reached > (SELECT a.last_value FROM {schema}.announced a) THEN
+        PERFORM setval('{schema}.announced', reached);
+        PERFORM pg_notify({schema}.channel(), reached::text);
+    END IF;
+END $$;
+
 -- Up to which place a reader at `after` reads next, so that the ticks in between hold about `wanted` events. It ticks when
 -- the ticks that are there do not hold as many; `at_end` tells that it did, and that there is nothing behind `upto`.
 --

@@ -142,6 +142,15 @@ impl Connections {
         &self.target
     }
 
+    /// How to open a connection outside the count.
+    pub(crate) fn server(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    pub(crate) fn acquire_timeout(&self) -> Duration {
+        self.acquire_timeout
+    }
+
     pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }

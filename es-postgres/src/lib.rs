@@ -34,6 +34,7 @@
 //!
 //! - [`PgStore`]: the store, a cheap handle.
 //! - [`PgStoreOptions`]: the schema's name, how many connections, how long to wait for one.
+//! - [`WakeUps`]: whose appends wake projections at once.
 //! - [`PgTransaction`]: the store inside a transaction of yours, so that events and your own rows commit together.
 //! - [`PgReadModelTransaction`]: what a projector writes in.
 //!
@@ -78,11 +79,11 @@ mod log;
 mod snapshot;
 mod connections;
 mod outcome;
+mod wakeup;
 mod options;
 mod store;
 mod transaction;
 mod read_model;
-mod wakeup;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test has nobody to hand an error to")]
@@ -92,3 +93,4 @@ pub use options::PgStoreOptions;
 pub use read_model::PgReadModelTransaction;
 pub use store::PgStore;
 pub use transaction::PgTransaction;
+pub use wakeup::WakeUps;

@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::PgStore;
 use crate::connections::Connections;
 use crate::schema::Schema;
+use crate::wakeup::WakeUps;
 
 /// The schema when none is named.
 const DEFAULT_SCHEMA: &str = "es";
@@ -63,6 +64,7 @@ pub struct PgStoreOptions {
     max_connections: u32,
     acquire_timeout: Duration,
     application_name: Option<String>,
+    wake_ups: WakeUps,
 }
 
 impl fmt::Debug for PgStoreOptions {
@@ -72,6 +74,7 @@ impl fmt::Debug for PgStoreOptions {
             .field("max_connections", &self.max_connections)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("application_name", &self.application_name)
+            .field("wake_ups", &self.wake_ups)
             .finish()
     }
 }
@@ -83,6 +86,7 @@ impl Default for PgStoreOptions {
             max_connections: DEFAULT_MAX_CONNECTIONS,
             acquire_timeout: DEFAULT_ACQUIRE_TIMEOUT,
             application_name: None,
+            wake_ups: WakeUps::default(),
         }
     }
 }
@@ -110,6 +114,33 @@ impl PgStoreOptions {
     /// `es-postgres`.
     pub fn application_name(self, name: impl Into<String>) -> Self {
         Self { application_name: Some(name.into()), ..self }
+    }
+
+    /// Whose appends wake the projections of this process before they look by themselves, which they do every 20 to 250
+    /// milliseconds. The default is [`WakeUps::WithinProcess`]: those of this process, and that costs nothing.
+    ///
+    /// With [`WakeUps::AcrossProcesses`] a process tells the others of its appends, and hears of theirs, within a few
+    /// milliseconds. Let all processes choose it that append or run projections. An append does the same as without: what it
+    /// stored is announced in the background, at most once in 10 milliseconds, and the appends in between share it. It takes up to
+    /// two connections beyond [`max_connections`](Self::max_connections), one to announce, from the first append on, and one to
+    /// listen, while projections run. They are called the store's name with `announcer` and `listener` behind it. When they are
+    /// lost, they are opened again; meanwhile, projections find events by themselves, as ever.
+    ///
+    /// `LISTEN` needs a connection that stays: not a pooler's between transactions, and not a standby's.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_core::Error> {
+    /// use es_postgres::{PgStore, WakeUps};
+    ///
+    /// # let database = es_test_support::Database::create().await;
+    /// # let url = database.url();
+    /// let store = PgStore::options().wake_ups(WakeUps::AcrossProcesses).connect(url).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wake_ups(self, wake_ups: WakeUps) -> Self {
+        Self { wake_ups, ..self }
     }
 
     /// Connects, and looks whether server and schema fit this library.
@@ -141,7 +172,8 @@ impl PgStoreOptions {
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn connect_with(self, server: PgConnectOptions) -> Result<PgStore, Error> {
-        PgStore::open(self.connections(server)?).await
+        let wake_ups = self.wake_ups;
+        PgStore::open(self.connections(server)?, wake_ups).await
     }
 
     /// Makes a home of the cluster that `url` leads to, into which the events were restored from another one, and connects.
@@ -168,9 +200,10 @@ impl PgStoreOptions {
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn reanchor(self, url: &str) -> Result<PgStore, Error> {
+        let wake_ups = self.wake_ups;
         let connections = self.connections(parse(url)?)?;
         connections.schema().reanchor(&mut connections.connect().await?).await?;
-        PgStore::open(connections).await
+        PgStore::open(connections, wake_ups).await
     }
 
     fn connections(self, server: PgConnectOptions) -> Result<Connections, Error> {

@@ -80,6 +80,7 @@ async fn whole_tables_read_by_functions(connection: &mut PgConnection) -> i64 {
         "SELECT es.is_home()",
         "SELECT es.position_at(clock_timestamp())",
         "SELECT es.position_at('-infinity')",
+        "SELECT es.announce()",
     ] {
         run(connection, call.to_owned()).await;
     }

@@ -17,7 +17,7 @@ use crate::read::{Load, ReadEvents};
 use crate::snapshot::{Delete, Offers, Save};
 use crate::sql::Sql;
 use crate::transaction::PgTransaction;
-use crate::wakeup::Wakeup;
+use crate::wakeup::{Waiting, WakeUps, Wakeup};
 
 /// The oldest server that has all that is used here.
 const OLDEST_SERVER: u32 = 140_000;
@@ -59,7 +59,7 @@ struct Inner {
     offers: Offers,
     wakeup: Wakeup,
     /// Announces checkpoints that moved.
-    advances: Wakeup,
+    advances: Waiting,
 }
 
 impl PgStore {
@@ -76,20 +76,15 @@ impl PgStore {
         PgStoreOptions::default()
     }
 
-    pub(crate) async fn open(connections: Connections) -> Result<Self, Error> {
+    pub(crate) async fn open(connections: Connections, wake_ups: WakeUps) -> Result<Self, Error> {
         let first = connections.acquire().await;
         let mut first = first.map_err(|e| error::first_connect(connections.target(), e))?;
         check_server(first.connection())?;
         connections.schema().check(first.connection()).await?;
         first.release();
         let sql = Sql::new(connections.schema());
-        Ok(Self(Arc::new(Inner {
-            connections,
-            sql,
-            offers: Offers::new(),
-            wakeup: Wakeup::new(),
-            advances: Wakeup::new(),
-        })))
+        let wakeup = Wakeup::new(wake_ups, &connections);
+        Ok(Self(Arc::new(Inner { connections, sql, offers: Offers::new(), wakeup, advances: Waiting::new() })))
     }
 
     /// Makes the schema, or brings it up to date. It may be called at each start, and by many processes at once: the first
@@ -135,6 +130,36 @@ impl PgStore {
         PgTransaction::new(self.clone(), connection)
     }
 
+    /// Wakes the projections that wait for events, as an append does: those of this process, and those of others as
+    /// [`PgStoreOptions::wake_ups`] says. It returns at once, and others are told in the background.
+    ///
+    /// For appends that the store does not learn of: call it after the commit of a transaction of yours. Whoever does not is only
+    /// found later, when projections look by themselves.
+    ///
+    /// ```
+    /// # use es_core::{Append, EventStore, ExpectedVersion, NewEvent, StreamId};
+    /// # use es_postgres::PgStore;
+    /// # use sqlx::Connection;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = es_test_support::Database::create().await;
+    /// # let url = database.url();
+    /// # let store = PgStore::connect(url).await?;
+    /// # store.migrate().await?;
+    /// # let mut yours = sqlx::PgConnection::connect(url).await?;
+    /// # let placed = NewEvent::new("order.placed", 1, "{}");
+    /// # let append = Append::new(StreamId::new("order", "7")?, ExpectedVersion::NoStream, vec![placed]);
+    /// let mut transaction = yours.begin().await?;
+    /// store.in_transaction(&mut transaction).append(append).await?;
+    /// transaction.commit().await?;
+    /// store.announce();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn announce(&self) {
+        self.wakeup().announce();
+    }
+
     pub(crate) fn connections(&self) -> &Connections {
         &self.0.connections
     }
@@ -147,7 +172,7 @@ impl PgStore {
         &self.0.wakeup
     }
 
-    pub(crate) fn advances(&self) -> &Wakeup {
+    pub(crate) fn advances(&self) -> &Waiting {
         &self.0.advances
     }
 
@@ -179,7 +204,7 @@ impl EventStore for PgStore {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         let appended = self.append_quietly(append).await;
         if appended.is_ok() {
-            self.wakeup().announce();
+            self.announce();
         }
         appended
     }

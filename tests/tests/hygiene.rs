@@ -106,6 +106,34 @@ pub mod without_imports {
         },
     }
 
+    /// A document.
+    #[derive(es_core::Document, Default, Debug, serde::Serialize, serde::Deserialize)]
+    #[document(event = StrictEvent, apply = Told::apply, key = Told::key, deleted = Told::is_deleted, indexed("told"))]
+    pub struct Told {
+        /// How often.
+        pub told: u64,
+    }
+
+    impl Told {
+        fn key(event: &es_core::Recorded<StrictEvent>) -> Option<&str> {
+            (event.version.0 > 1).then(|| event.stream.id())
+        }
+
+        fn apply(&mut self, _: &es_core::Recorded<StrictEvent>) {
+            self.told += 1;
+        }
+
+        fn is_deleted(&self) -> bool {
+            self.told > 9
+        }
+    }
+
+    /// Another, generic.
+    #[derive(es_core::Document, Default, Debug, serde::Serialize, serde::Deserialize)]
+    #[document(event = AnyEvent, version = 2, apply_as = |told, key, _| told.0.push_str(key))]
+    #[document(key = |event| event.stream.id(), deleted = |told| told.0.is_empty())]
+    pub struct AllTold<const N: usize>(String);
+
     #[test]
     fn it_works() {
         use es_core::{Event as _, IntoEvents as _};
@@ -134,11 +162,17 @@ mod hostile {
     pub(crate) enum Ordering {}
     pub(crate) struct EventType;
     pub(crate) struct EncodedEvent;
+    pub(crate) struct Recorded;
+    pub(crate) struct StreamId;
+    pub(crate) struct IntoKeys;
+    pub(crate) struct Document;
     pub(crate) const self_: i8 = 0;
     pub(crate) const event: i8 = 0;
     pub(crate) const stored: i8 = 0;
     pub(crate) const index: i8 = 0;
     pub(crate) const text: i8 = 0;
+    pub(crate) const key: i8 = 0;
+    pub(crate) const function: i8 = 0;
     pub(crate) const id: i8 = 0;
     pub(crate) mod core {}
     pub(crate) mod std {}
@@ -170,6 +204,13 @@ mod hostile {
         fn with_aliases(self) {}
         fn with_upcasters(self) {}
         fn state_version(self) {}
+        fn key(self) {}
+        fn keys(self) {}
+        fn into_keys(self) {}
+        fn apply_as(self) {}
+        fn is_deleted(self) {}
+        fn id(self) {}
+        fn first(self) {}
     }
 
     impl<T> Hostile for T {}
@@ -243,6 +284,26 @@ mod hostile {
         Err(#[command(id)] r#true_id),
     }
 
+    #[derive(
+        ::es_core::Document, ::core::default::Default, ::core::fmt::Debug, ::serde::Serialize, ::serde::Deserialize,
+    )]
+    #[document(event = Letters, apply = pass_by, indexed("type"))]
+    pub(crate) struct r#true_document {
+        r#type: ::core::primitive::u8,
+    }
+
+    fn pass_by(_: &mut r#true_document, _: &::es_core::Recorded<Letters>) {}
+
+    #[derive(
+        ::es_core::Document, ::core::default::Default, ::core::fmt::Debug, ::serde::Serialize, ::serde::Deserialize,
+    )]
+    #[document(event = Letters, key = |_| (), apply_as = |_, _, _| {}, deleted = |_| true)]
+    pub(crate) enum Vec_ {
+        #[default]
+        Ok,
+        None,
+    }
+
     fn decide(_: &Aggregate, _: Command, _: &::es_core::Context) -> ::core::result::Result<(), ::std::io::Error> {
         ::core::result::Result::Ok(())
     }
@@ -255,6 +316,7 @@ mod hostile {
         }
         let error = <r#true_id as ::es_core::AggregateId>::from_text("x").unwrap_err();
         ::core::assert_eq!(::std::string::ToString::to_string(&error), "`x` is not a valid true_id");
+        ::core::assert_eq!(<r#true_document as ::es_core::Document>::NAME, "true_document");
     }
 }
 
@@ -266,7 +328,7 @@ mod renamed {
         }
     }
 
-    use my::framework::{Aggregate, AggregateId, Apply, Command, Event};
+    use my::framework::{Aggregate, AggregateId, Apply, Command, Document, Event};
 
     #[derive(Event, serde::Serialize, serde::Deserialize, Debug)]
     #[event(category = "part", crate = my::framework)]
@@ -305,8 +367,13 @@ mod renamed {
         id: WholeId,
     }
 
+    #[derive(Document, Default, serde::Serialize, serde::Deserialize, Debug)]
+    #[document(event = AnyEvent, key = |event| event.stream.id(), apply_as = |_, _, _| {}, crate = my::framework)]
+    struct Told;
+
     #[test]
     fn it_works() {
+        assert_eq!(Told::NAME, "told");
         assert_eq!(AnyEvent::TYPES.len(), 2);
         assert_eq!(Change { id: WholeId(7) }.aggregate_id().to_text(), "7");
     }
@@ -314,11 +381,11 @@ mod renamed {
 
 /// Types, names and functions handed in by another macro.
 mod inside_a_macro {
-    use es_core::{Aggregate, Apply, Command, Event};
+    use es_core::{Aggregate, Apply, Command, Document, Event};
     use serde::{Deserialize, Serialize};
 
     macro_rules! domain {
-        ($aggregate:ident, $id:ty, $event:ident, $category:literal, $($variant:ident($inner:ty)),+ ; $command:ident, $field:ident, $decide:path, $error:ty) => {
+        ($aggregate:ident, $id:ty, $event:ident, $category:literal, $($variant:ident($inner:ty)),+ ; $command:ident, $field:ident, $decide:path, $error:ty ; $document:ident, $name:literal, $apply:expr, $field_of_json:literal) => {
             #[derive(Event, Serialize, Deserialize, Debug)]
             #[event(category = $category)]
             enum $event { $($variant($inner)),+ }
@@ -335,6 +402,10 @@ mod inside_a_macro {
             #[command(aggregate = $aggregate, handle = $decide, error = $error)]
             struct $command { $field: $id }
 
+            #[derive(Document, Default, Debug, Serialize, Deserialize)]
+            #[document(event = $event, name = $name, key = |event| event.stream.id(), apply = $apply, indexed($field_of_json))]
+            struct $document { told: u32 }
+
             #[derive(Command, Clone, Debug)]
             #[command(aggregate = $aggregate)]
             enum Others { One { #[command(id)] $field: $id }, Two(#[command(id)] $id) }
@@ -347,7 +418,7 @@ mod inside_a_macro {
     #[derive(Serialize, Deserialize, Debug)]
     struct Shut;
 
-    domain!(Door, u16, DoorEvent, "door", Opened(Opened), Shut(Shut); Knock, id, knock, std::io::Error);
+    domain!(Door, u16, DoorEvent, "door", Opened(Opened), Shut(Shut); Knock, id, knock, std::io::Error; Doors, "doors", |doors, _| doors.told += 1, "told");
 
     fn knock(_: &Door, _: Knock, _: &es_core::Context) -> Result<DoorEvent, std::io::Error> {
         Ok(Opened.into())
@@ -358,6 +429,7 @@ mod inside_a_macro {
         assert_eq!(*Knock { id: 7 }.aggregate_id(), 7);
         assert_eq!(*Others::One { id: 8 }.aggregate_id(), 8);
         assert_eq!(*Others::Two(9).aggregate_id(), 9);
+        assert_eq!((Doors::NAME, Doors::INDEXED), ("doors", &["told"][..]));
         assert_eq!(DoorEvent::from(Shut).event_type().name(), "door.shut");
     }
 }

@@ -258,6 +258,7 @@ mod caught {
         a_log_without_end: NeverSaysTheEnd by log::an_empty_log_is_at_its_end, "has nothing more";
         a_place_twice: VisitsThePlaceItself by log::reading_begins_right_behind_a_place, "lies behind `after`";
         a_follower_that_misses: SkipsAtThePageBorder by log::reading_on_from_next_misses_nothing, "sees every event once";
+        an_event_folded_twice: RepeatsAtThePageBorder by execute::folds_take_in_every_event_once, "once and in order";
         a_typed_event_twice: RepeatsAtThePageBorder by execute::the_typed_log_turns_pages_without_loss, "knows the place";
         a_lost_first_event: LosesTheFirstEvent by snapshot::a_load_without_a_snapshot_replays_everything, "in order";
         a_rejection_on_half_a_state: LosesTheFirstEvent by execute::a_rejection_is_typed_and_stores_nothing, "the domain's own error";

@@ -3,56 +3,10 @@
 #[path = "runner/suite.rs"]
 #[macro_use]
 mod suite;
+#[path = "runner/on_postgres.rs"]
+mod on_postgres;
 
-use es_core::conformance::OpenError;
-use es_core::{BoxError, ReadModelStore, ReadModelTransaction};
-use es_postgres::PgStore;
-use es_test_support::Database;
-use sqlx::{PgConnection, Row};
-use suite::world::{Note, World};
-
-impl World for PgStore {
-    async fn note(db: &mut PgConnection, note: Note) -> Result<(), BoxError> {
-        let insert =
-            sqlx::query("INSERT INTO notes (stream, version, position, replay, text) VALUES ($1, $2, $3, $4, $5)");
-        let Note { stream, version, position, replay, text } = note;
-        let bound = insert.bind(stream).bind(i64::try_from(version)?).bind(i64::try_from(position)?);
-        bound.bind(replay).bind(text).execute(db).await?;
-        Ok(())
-    }
-
-    async fn forget(db: &mut PgConnection) -> Result<(), BoxError> {
-        sqlx::query("DELETE FROM notes").execute(db).await?;
-        Ok(())
-    }
-
-    async fn notes(&self) -> Vec<Note> {
-        let select = sqlx::query("SELECT stream, version, position, replay, text FROM notes ORDER BY written");
-        let mut reads = self.begin().await.unwrap();
-        let rows = select.fetch_all(reads.target()).await.unwrap();
-        let number = |row: &sqlx::postgres::PgRow, column| row.get::<i64, _>(column).unsigned_abs();
-        rows.iter()
-            .map(|row| Note {
-                stream: row.get("stream"),
-                version: number(row, "version"),
-                position: number(row, "position"),
-                replay: row.get("replay"),
-                text: row.get("text"),
-            })
-            .collect()
-    }
-}
-
-async fn open() -> Result<(PgStore, Database), OpenError> {
-    let database = Database::create().await;
-    let store = PgStore::connect(database.url()).await?;
-    store.migrate().await?;
-    let columns = "stream text, version bigint, position bigint, replay boolean, text text";
-    let create = format!("CREATE TABLE notes (written bigint GENERATED ALWAYS AS IDENTITY, {columns})");
-    let mut creates = store.begin().await?;
-    sqlx::query(sqlx::AssertSqlSafe(create)).execute(creates.target()).await?;
-    creates.commit().await?;
-    Ok((store, database))
-}
+use on_postgres::open;
+use suite::world;
 
 runner_tests!(open());

@@ -231,6 +231,42 @@ pub async fn the_typed_log_turns_pages_without_loss<S: Candidate>(store: S) {
     assert!(matches!(everything, Err(Error::Decode { .. })), "a type that is not of the set is met as an error");
 }
 
+/// A fold takes in every event that a typed read yields, once and in order. Up to a place it takes in nothing behind it, not
+/// even an error.
+pub async fn folds_take_in_every_event_once<S: Candidate>(store: S) {
+    fill(&store, &stream("one"), 1..=LONG / 2).await;
+    fill(&store, &stream("two"), LONG / 2 + 1..=LONG).await;
+    let unknown = super::support::stream_in(CATEGORY, "unknown");
+    append(&store, &unknown, Any, vec![NewEvent::new("unknown", 1, "{}")]).await.expect("the append succeeds");
+    let end = store.log_end().await.expect("the log has an end");
+    let first = store.stream_events::<TallyEvent>(stream("one")).fold(Vec::new(), take_in).await;
+    let in_stream: Vec<u64> = first.expect("the stream can be read").iter().map(|(_, amount)| *amount).collect();
+    assert_eq!(in_stream, (1..=LONG / 2).collect::<Vec<_>>(), "every event of the stream, once and in order");
+
+    let log_up_to = |place| store.log::<TallyEvent>(Position::START).up_to(place);
+    let all = log_up_to(Position(end.0 - 1)).fold(Vec::new(), take_in).await.expect("nothing behind it is met");
+    let amounts: Vec<u64> = all.iter().map(|(_, amount)| *amount).collect();
+    assert_eq!(amounts, (1..=LONG).collect::<Vec<_>>(), "every event of the log, once and in order");
+    for &(place, amount) in all.iter().filter(|(_, amount)| [1, 2, 499, 500, 501, LONG].contains(amount)) {
+        let past = log_up_to(place).fold(Vec::new(), take_in).await.expect("the log can be read");
+        assert_eq!(past.last(), Some(&(place, amount)), "a fold up to {place} ends with the event there");
+        assert_eq!(past.len() as u64, amount, "a fold up to {place} has every event before it");
+        let mut reading = log_up_to(place);
+        while reading.next().await.expect("the log can be read").is_some() {}
+        assert_eq!(reading.position(), place, "a reader that was to stop at {place} has come to it, and no further");
+    }
+    let beyond = log_up_to(end).fold(Vec::new(), take_in).await;
+    assert!(matches!(beyond, Err(Error::Decode { .. })), "an event that cannot be read ends the fold");
+    let before = store.log::<TallyEvent>(end).up_to(Position::START);
+    assert_eq!(before.position(), end, "a reader does not fall back behind the place it began at");
+    assert_eq!(before.fold(Vec::new(), take_in).await.expect("nothing is read"), [], "nothing lies in between");
+}
+
+fn take_in(taken: &mut Vec<(Position, u64)>, recorded: Recorded<TallyEvent>) {
+    let TallyEvent::Added { amount } = recorded.event else { panic!("only amounts were stored") };
+    taken.push((recorded.position.unwrap_or_default(), amount));
+}
+
 /// The aggregate as it was at a version, and at a time.
 pub async fn the_past_can_be_loaded<S: Candidate>(store: S) {
     let (id, stream) = ("past".to_owned(), stream("past"));

@@ -1,8 +1,6 @@
 //! Whether an aggregate is complete.
 
-use syn::{Data, Path};
-
-use crate::check::{no_attribute, no_lifetimes, no_rust_union};
+use crate::check::{no_attributes_inside, no_lifetimes, no_rust_union, not_the_trait_itself};
 use crate::ctxt::Ctxt;
 use crate::model::{Aggregate, Policy, Snapshot};
 
@@ -11,10 +9,10 @@ const POLICIES: [&str; 3] = ["every", "slower_than_ms", "when"];
 pub(crate) fn aggregate(ctxt: &Ctxt, aggregate: &Aggregate<'_>) {
     no_rust_union(ctxt, aggregate.input, "Aggregate");
     no_lifetimes(ctxt, aggregate.input, "an aggregate");
-    no_attributes_inside(ctxt, &aggregate.input.data);
+    no_attributes_inside(ctxt, &aggregate.input.data, "aggregate");
     complete(ctxt, aggregate);
     if let Some(path) = &aggregate.apply {
-        not_the_trait_itself(ctxt, path);
+        not_the_trait_itself(ctxt, path, "apply", "Aggregate");
     }
     if let Some(snapshot) = &aggregate.snapshot {
         check_snapshot(ctxt, snapshot);
@@ -35,29 +33,6 @@ fn complete(ctxt: &Ctxt, aggregate: &Aggregate<'_>) {
         let message = format!("incomplete aggregate: write `#[aggregate(…)]` with `{}`", missing.join(", "));
         ctxt.mistake(ident, message);
     }
-}
-
-/// `Aggregate::apply` is what is being implemented. Paths through the type's own name are seen to in the expansion.
-fn not_the_trait_itself(ctxt: &Ctxt, path: &Path) {
-    let names: Vec<_> = path.segments.iter().rev().map(|segment| segment.ident.to_string()).collect();
-    if let [method, owner, ..] = names.as_slice()
-        && (method.as_str(), owner.as_str()) == ("apply", "Aggregate")
-    {
-        ctxt.mistake(path, "`Aggregate::apply` would call itself for ever: name a function of your own");
-    }
-}
-
-fn no_attributes_inside(ctxt: &Ctxt, data: &Data) {
-    let instead = "it goes on the type";
-    let fields = match data {
-        Data::Struct(data) => data.fields.iter().collect(),
-        Data::Enum(data) => {
-            data.variants.iter().for_each(|variant| no_attribute(ctxt, &variant.attrs, "aggregate", instead));
-            data.variants.iter().flat_map(|variant| &variant.fields).collect()
-        }
-        Data::Union(_) => Vec::new(),
-    };
-    fields.into_iter().for_each(|field| no_attribute(ctxt, &field.attrs, "aggregate", instead));
 }
 
 fn check_snapshot(ctxt: &Ctxt, snapshot: &Snapshot) {

@@ -1,13 +1,14 @@
-//! Names that are stored: categories and event types.
+//! Names that are stored: categories, event types and documents.
 
 use syn::{Ident, LitStr};
 
 use crate::ctxt::Ctxt;
-use crate::model::{Event, EventType};
+use crate::model::{Document, Event, EventType};
 
-/// The same limits as `es_core::MAX_CATEGORY_BYTES` and `es_core::MAX_EVENT_TYPE_BYTES`, which a proc macro cannot import.
+/// The same limits as the constants of es-core, which a proc macro cannot import.
 const MAX_CATEGORY_BYTES: usize = 128;
 const MAX_EVENT_TYPE_BYTES: usize = 200;
+const MAX_PROJECTION_NAME_BYTES: usize = 40;
 
 pub(super) fn category(ctxt: &Ctxt, category: &LitStr) {
     match category.value().as_str() {
@@ -25,6 +26,24 @@ pub(super) fn category(ctxt: &Ctxt, category: &LitStr) {
             format!("the category is {} bytes long, at most {MAX_CATEGORY_BYTES} are allowed", text.len()),
         ),
         _ => {}
+    }
+}
+
+/// The rule of `es_core::ProjectionId::new`: the name becomes part of a table's name.
+pub(super) fn document(ctxt: &Ctxt, document: &Document<'_>) {
+    let name = document.name();
+    let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_');
+    let fits = (1..=MAX_PROJECTION_NAME_BYTES).contains(&name.len()) && name.chars().all(plain);
+    if fits && name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        return;
+    }
+    let rule = format!(
+        "`{name}` cannot be the name of documents: 1 to {MAX_PROJECTION_NAME_BYTES} lower-case letters, digits and `_`, \
+         with a letter first"
+    );
+    match &document.name {
+        Some(literal) => ctxt.mistake(literal, rule),
+        None => ctxt.mistake(&document.input.ident, format!("{rule}; add `name = \"…\"`")),
     }
 }
 

@@ -36,9 +36,8 @@ fn apply(aggregate: &Aggregate<'_>) -> TokenStream {
         let here = krate.at(span);
         return quote_spanned!(shown_at(span)=> #here::Dispatch::dispatch(__event, self));
     };
-    // A generic owner cannot be named inside its own method, so there the compiler's own lint has to do.
-    let (ident, plain) = (&input.ident, input.generics.params.is_empty());
-    let inherent = plain.then(|| must_be_inherent(path, "apply", ident)).flatten();
+    let (ident, (_, arguments, _)) = (&input.ident, input.generics.split_for_impl());
+    let inherent = must_be_inherent(path, "apply", &input.generics, &quote!(#ident #arguments));
     let call = quote_spanned!(shown_at(path.span())=> #path(self, __event));
     quote!(#inherent #call)
 }

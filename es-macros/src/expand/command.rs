@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Member, Path, Type};
+use syn::{Generics, Member, Path, Type};
 
 use crate::expand::inherent::must_be_inherent;
 use crate::expand::shown_at;
@@ -60,7 +60,7 @@ fn handle(command: &Command<'_>, aggregate: &Type, path: &Path, error: &Type) ->
     let Command { input, krate, .. } = command;
     let ident = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
-    let inherent = must_be_inherent(path, "handle", aggregate);
+    let inherent = must_be_inherent(path, "handle", &Generics::default(), aggregate);
     let here = krate.at(path.span());
     let events = quote_spanned!(shown_at(path.span())=> impl #here::IntoEvents<<Self as #here::Aggregate>::Event>);
     let call = quote_spanned!(shown_at(path.span())=> #path(self, __command, __context));

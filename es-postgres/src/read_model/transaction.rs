@@ -261,7 +261,7 @@ impl ReadModelTransaction for PgReadModelTransaction {
             store.wakeup().announce();
         }
         if moved {
-            store.advances().announce();
+            store.advances().wake();
         }
         Ok(())
     }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bank_account::domain::{Account, AccountCommand, AccountEvent};
+use bank_account::read_models::{Balance, Statement};
 use bank_account::service::{FraudCheck, Refusal, transfer};
-use es_core::{DynEventStore, EventId, EventStore, EventStoreExt, Position, Version};
+use es_core::{EventId, EventStore, EventStoreExt, Position, ReadModelStore, ReadModels, Runner, Running, Version};
 use es_memory::MemoryStore;
 use tokio::task::JoinSet;
 
@@ -27,27 +28,34 @@ async fn main() -> ExitCode {
 }
 
 async fn a_day_at_the_bank() -> Result<(), Box<dyn Error>> {
-    let store = match std::env::var("DATABASE_URL") {
-        Ok(url) if !url.is_empty() => postgres(&url).await?,
+    match std::env::var("DATABASE_URL") {
+        Ok(url) if !url.is_empty() => on_postgres(&url).await,
         _ => {
             screen::title("A day at the bank, in memory (set DATABASE_URL for PostgreSQL)");
-            DynEventStore::new(MemoryStore::new())
+            tell(MemoryStore::new()).await
         }
-    };
+    }
+}
+
+async fn tell<S: ReadModelStore>(store: S) -> Result<(), Box<dyn Error>> {
     // Fresh names, because on PostgreSQL yesterday's accounts are still there.
     let today = EventId::new().to_string().split_off(32);
     let (ada, bob) = (format!("ada-{today}"), format!("bob-{today}"));
     let opening = store.log_end().await?;
+    let running = Runner::new(store.clone()).document::<Balance>().document::<Statement>().start().await?;
 
     open_and_use(&store, &ada, &bob).await?;
     refuse(&store, &ada).await;
     conflict(&store, &ada).await?;
     contend(&store, &ada).await?;
     move_money(&store, &ada, &bob).await?;
-    look_back(&store, &ada, opening).await
+    look_back(&store, &ada, opening).await?;
+    read(&store, &running, &ada, &bob).await?;
+    running.stop().await;
+    Ok(())
 }
 
-async fn open_and_use(store: &DynEventStore, ada: &str, bob: &str) -> Result<(), Refusal> {
+async fn open_and_use(store: &impl EventStore, ada: &str, bob: &str) -> Result<(), Refusal> {
     screen::chapter("Commands become events");
     for (id, owner) in [(ada, "Ada"), (bob, "Bob")] {
         let opened = store.execute(AccountCommand::Open { id: id.into(), owner: owner.into() }).actor(owner).await?;
@@ -61,7 +69,7 @@ async fn open_and_use(store: &DynEventStore, ada: &str, bob: &str) -> Result<(),
     Ok(())
 }
 
-async fn refuse(store: &DynEventStore, ada: &str) {
+async fn refuse(store: &impl EventStore, ada: &str) {
     screen::chapter("The domain says no in its own words");
     let refused = store.execute(AccountCommand::Withdraw { id: ada.into(), amount: 500 }).await;
     if let Err(error) = refused {
@@ -70,7 +78,7 @@ async fn refuse(store: &DynEventStore, ada: &str) {
     }
 }
 
-async fn conflict(store: &DynEventStore, ada: &str) -> Result<(), Box<dyn Error>> {
+async fn conflict(store: &impl EventStore, ada: &str) -> Result<(), Box<dyn Error>> {
     screen::chapter("A decision on what is no longer true is noticed");
     let seen = store.load::<Account>(ada).await?;
     screen::line("Ada's phone shows", &format!("balance {} at version {}", seen.balance, seen.version));
@@ -85,7 +93,7 @@ async fn conflict(store: &DynEventStore, ada: &str) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-async fn contend(store: &DynEventStore, ada: &str) -> Result<(), Box<dyn Error>> {
+async fn contend<S: EventStore + Clone + 'static>(store: &S, ada: &str) -> Result<(), Box<dyn Error>> {
     screen::chapter("Conflicts are retried, and nothing is lost");
     let mut deposits = JoinSet::new();
     for _ in 0..DEPOSITS_AT_ONCE {
@@ -101,7 +109,7 @@ async fn contend(store: &DynEventStore, ada: &str) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
-async fn move_money(store: &DynEventStore, ada: &str, bob: &str) -> Result<(), Box<dyn Error>> {
+async fn move_money(store: &impl EventStore, ada: &str, bob: &str) -> Result<(), Box<dyn Error>> {
     screen::chapter("Two accounts, one conversation");
     transfer(store, ada, bob, 25).await?;
     screen::line("Ada sends Bob 25", &format!("Bob has {}", store.load::<Account>(bob).await?.balance));
@@ -111,7 +119,7 @@ async fn move_money(store: &DynEventStore, ada: &str, bob: &str) -> Result<(), B
     Ok(())
 }
 
-async fn look_back(store: &DynEventStore, ada: &str, opening: Position) -> Result<(), Box<dyn Error>> {
+async fn look_back(store: &impl EventStore, ada: &str, opening: Position) -> Result<(), Box<dyn Error>> {
     let events = store.events::<Account>(ada)?.collect().await?;
     screen::chapter(&format!("Everything that ever happened to Ada's account ({} events)", events.len()));
     for event in &events {
@@ -133,6 +141,29 @@ async fn look_back(store: &DynEventStore, ada: &str, opening: Position) -> Resul
     Ok(())
 }
 
+/// Two read models in fifteen lines: `read_models.rs`.
+async fn read<S: ReadModelStore>(store: &S, running: &Running<S>, ada: &str, bob: &str) -> Result<(), Box<dyn Error>> {
+    screen::chapter("Read models answer what the streams should not have to");
+    let paid = store.execute(AccountCommand::Deposit { id: bob.to_owned(), amount: 7 }).source("phone").await?;
+    running.wait_for(&paid).await?;
+    screen::line("Bob pays in 7, and reads his own write", "the projections have seen it");
+    for (name, id) in [("Ada", ada), ("Bob", bob)] {
+        let balance = store.documents::<Balance>()?.get(id).await?.unwrap_or_default();
+        screen::line(&format!("Balance of {name}"), &balance.0.to_string());
+    }
+    let statement = store.documents::<Statement>()?.get(bob).await?.unwrap_or_default();
+    for (at, change) in &statement.0 {
+        screen::statement(*at, *change);
+    }
+    for projection in store.projections().await? {
+        screen::line(
+            &format!("Projection {}", projection.id),
+            &format!("took in {} events, {} behind", projection.events, projection.lag_events),
+        );
+    }
+    Ok(())
+}
+
 fn describe(event: &AccountEvent) -> String {
     match event {
         AccountEvent::Opened { owner } => format!("opened for {owner}"),
@@ -142,24 +173,22 @@ fn describe(event: &AccountEvent) -> String {
 }
 
 #[cfg(feature = "postgres")]
-async fn postgres(url: &str) -> Result<DynEventStore, es_core::Error> {
+async fn on_postgres(url: &str) -> Result<(), Box<dyn Error>> {
     let store = es_postgres::PgStore::connect(url).await?;
     store.migrate().await?;
     screen::title("A day at the bank, on PostgreSQL");
-    Ok(DynEventStore::new(store))
+    tell(store).await
 }
 
 /// Runs the example again, built with PostgreSQL: it is left out of the first build to keep that short.
 #[cfg(not(feature = "postgres"))]
-async fn postgres(_: &str) -> Result<DynEventStore, es_core::Error> {
+async fn on_postgres(_: &str) -> Result<(), Box<dyn Error>> {
     eprintln!("DATABASE_URL is set: running `cargo run -p bank-account --features postgres`");
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let status = std::process::Command::new(cargo)
         .args(["run", "--quiet", "-p", "bank-account", "--features", "postgres"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
-        .map_err(|error| {
-            es_core::Error::setup(format!("this build has no PostgreSQL, and cargo cannot be run: {error}"))
-        })?;
+        .map_err(|error| format!("this build has no PostgreSQL, and cargo cannot be run: {error}"))?;
     std::process::exit(status.code().unwrap_or(1))
 }

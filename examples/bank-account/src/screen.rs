@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::IsTerminal;
 
 use bank_account::domain::AccountEvent;
-use es_core::{Event, Recorded, Version};
+use es_core::{Event, Recorded, Timestamp, Version};
 
 const LEFT: usize = 44;
 
@@ -34,9 +34,19 @@ pub(crate) fn trouble(error: &(dyn Error + 'static)) {
     }
 }
 
+/// A line of a statement.
+pub(crate) fn statement(at: Timestamp, change: i128) {
+    println!("        {}  {change:>+8}", time_of(at));
+}
+
+/// The time of the day, to the millisecond.
+fn time_of(at: Timestamp) -> String {
+    at.to_string().chars().skip(11).take(12).collect()
+}
+
 /// Version, type, what happened, at what time of the day, who did it, from where, and because of what.
 pub(crate) fn event(event: &Recorded<AccountEvent>, what: String, cause: Option<Version>) {
-    let time: String = event.recorded_at.to_string().chars().skip(11).take(12).collect();
+    let time = time_of(event.recorded_at);
     let actor = event.metadata.actor.iter().map(|actor| format!("  by {actor}"));
     let source = event.metadata.source.iter().map(|source| format!("  from the {source}"));
     let cause = cause.iter().map(|version| format!("  because of version {version}"));

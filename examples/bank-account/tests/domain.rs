@@ -54,3 +54,9 @@ fn the_whole_domain_takes_at_most_45_lines() {
     let lines = include_str!("../src/domain.rs").lines().filter(|line| !line.trim().is_empty()).count();
     assert!(lines <= 45, "the domain takes {lines} lines that are not blank");
 }
+
+#[test]
+fn the_read_models_take_at_most_15_lines_more() {
+    let lines = include_str!("../src/read_models.rs").lines().filter(|line| !line.trim().is_empty()).count();
+    assert!(lines <= 15, "the read models take {lines} lines that are not blank");
+}

@@ -23,6 +23,9 @@ fn the_example_tells_the_whole_story() {
         "because of version 14",
         "Balance at version 2                        100",
         "17 events behind position 0",
+        "Balance of Ada                              13",
+        "Balance of Bob                              32",
+        "Projection statement v1                     took in 18 events, 0 behind",
     ] {
         assert!(text.contains(told), "missing: {told}\n{text}");
     }

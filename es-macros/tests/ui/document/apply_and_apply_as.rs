@@ -1,0 +1,16 @@
+use es_core::{Document, Event};
+use serde::{Deserialize, Serialize};
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(category = "account")]
+enum AccountEvent {
+    Deposited { cents: u64 },
+}
+
+#[derive(Default, Document, Serialize, Deserialize)]
+#[document(event = AccountEvent, apply_as = |_, _, _| {}, apply = |_, _| {})]
+struct Balance {
+    cents: u64,
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+use es_core::{Document, Event};
+use serde::{Deserialize, Serialize};
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(category = "account")]
+enum AccountEvent {
+    Deposited { cents: u64 },
+}
+
+#[derive(Default, Document, Serialize, Deserialize)]
+#[document(event = AccountEvent, apply = |_, _| {})]
+struct Kontoübersicht;
+
+#[derive(Default, Document, Serialize, Deserialize)]
+#[document(event = AccountEvent, apply = |_, _| {})]
+struct _Hidden;
+
+#[derive(Default, Document, Serialize, Deserialize)]
+#[document(event = AccountEvent, apply = |_, _| {})]
+struct StatementOfAllAccountsOfTheWholeBankToday;
+
+fn main() {}

@@ -1,0 +1,20 @@
+use es_core::{Document, Event};
+use serde::{Deserialize, Serialize};
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(category = "account")]
+enum AccountEvent {
+    Deposited { cents: u64 },
+}
+
+#[derive(Default, Document, Serialize, Deserialize)]
+#[document(event = AccountEvent, apply = |_, _| {}, indexed("cent", "owner"))]
+struct Balance {
+    cents: u64,
+}
+
+#[derive(Default, Document, Serialize, Deserialize)]
+#[document(event = AccountEvent, apply = |_, _| {}, indexed("cents"))]
+struct Nothing {}
+
+fn main() {}
