@@ -1,0 +1,184 @@
+//! What failures leave behind.
+
+use std::time::Duration;
+
+use es_core::{
+    Append, BoxError, Error, EventStore, ExpectedVersion, Position, ProjectionId, ReadModelStore, ReadModelTransaction,
+};
+use es_postgres::{PgReadModelTransaction, PgStore};
+use es_test_support::{Database, Proxy};
+use sqlx::{AssertSqlSafe, Connection};
+use uuid::Uuid;
+
+use crate::fixture::*;
+use crate::killed::KILL_OWNERS;
+
+#[tokio::test]
+async fn an_append_wakes_whoever_waits_on_another_handle() {
+    let (store, _id, database) = registered("balances").await;
+    let waiting = store.clone();
+    let woken = waiting.appended();
+    store.append(deposit("ada", 1)).await.unwrap();
+    tokio::time::timeout(LONG, woken).await.expect("counted from the call");
+
+    let stranger = PgStore::connect(database.url()).await.unwrap();
+    let woken = waiting.appended();
+    stranger.append(deposit("ada", 1)).await.unwrap();
+    let refused = store.append(Append { expected: ExpectedVersion::NoStream, ..deposit("ada", 1) }).await;
+    assert!(refused.unwrap_err().is_conflict());
+    tokio::time::timeout(Duration::from_millis(50), woken).await.expect_err("nothing was stored here");
+}
+
+/// A projector's own errors, as people write them.
+#[derive(Debug, thiserror::Error)]
+enum ProjectorError {
+    #[error(transparent)]
+    Shown(sqlx::Error),
+    #[error("the table could not be written")]
+    Wrapped(#[source] sqlx::Error),
+}
+
+#[tokio::test]
+async fn errors_of_a_projector_are_told_apart() {
+    let (store, database) = store().await;
+    let mut admin = connection(&database).await;
+    for (code, transient) in [("40P01", true), ("40001", true), ("57P01", true), ("23505", false), ("22012", false)] {
+        let kinds: [fn(sqlx::Error) -> BoxError; 3] =
+            [BoxError::from, |e| ProjectorError::Shown(e).into(), |e| ProjectorError::Wrapped(e).into()];
+        for kind in kinds {
+            let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{code}'; END $$");
+            let error = sqlx::raw_sql(AssertSqlSafe(raise)).execute(&mut admin).await.unwrap_err();
+            assert_eq!(store.is_transient(&kind(error)), transient, "{code}");
+        }
+    }
+    let killed = sqlx::query("SELECT pg_terminate_backend(pg_backend_pid())").execute(&mut admin).await.unwrap_err();
+    assert!(store.is_transient(&ProjectorError::Wrapped(killed).into()));
+    let gone = sqlx::query("SELECT 1").execute(&mut admin).await.unwrap_err();
+    assert!(store.is_transient(&gone.into()));
+    assert!(!store.is_transient(&"the amount is negative".into()));
+    assert!(store.is_transient(&Error::unavailable("try later").into()));
+}
+
+#[tokio::test]
+async fn a_transaction_is_undone_by_dropping_it_and_leaves_a_clean_connection() {
+    let database = Database::create().await;
+    let store = PgStore::options().max_connections(1).connect(database.url()).await.unwrap();
+    store.migrate().await.unwrap();
+    run(&mut connection(&database).await, "CREATE TABLE effects (nth int PRIMARY KEY)").await;
+    let insert = "INSERT INTO effects VALUES (1)";
+    for broken in [false, true] {
+        let mut transaction = store.begin().await.unwrap();
+        sqlx::query(insert).execute(&mut *transaction.target()).await.unwrap();
+        if broken {
+            sqlx::query(insert).execute(&mut *transaction.target()).await.unwrap_err();
+        }
+        drop(transaction);
+        assert_eq!(store.log_end().await.unwrap(), Position::START, "the only connection is free again");
+    }
+
+    let mut transaction = store.begin().await.unwrap();
+    let mut inner = transaction.target().begin().await.unwrap();
+    sqlx::query(insert).execute(&mut *inner).await.unwrap();
+    inner.commit().await.unwrap();
+    drop(transaction);
+
+    let backend = async |store: &PgStore| {
+        let mut transaction = store.begin().await.unwrap();
+        let pid = number(transaction.target(), "SELECT pg_backend_pid()::bigint").await;
+        assert_eq!(number(transaction.target(), "SELECT count(*) FROM effects").await, 0);
+        transaction.commit().await.unwrap();
+        pid
+    };
+    assert_eq!(backend(&store).await, backend(&store).await, "a committed one gives its connection back");
+
+    run(&mut connection(&database).await, KILL_OWNERS).await;
+    backend(&store).await;
+}
+
+/// The server takes `COMMIT` for `ROLLBACK` then, and calls it done.
+#[tokio::test]
+async fn a_failure_that_a_projector_kept_to_itself_is_found_out_at_the_commit() {
+    let (store, id, _database) = registered("statements").await;
+    let mut transaction = store.begin().await.unwrap();
+    transaction.append(deposit("ada", 1)).await.unwrap();
+    transaction.save_documents(&id, &[("ada".to_owned(), Some("1".to_owned()))]).await.unwrap();
+    sqlx::query("SELECT 1 / 0").execute(&mut *transaction.target()).await.unwrap_err();
+    transaction.commit().await.unwrap_err();
+    assert_eq!(store.log_end().await.unwrap(), Position::START);
+    assert_eq!(get(&store, &id, &["ada"]).await, [None]);
+}
+
+/// A store behind a proxy that has its statements prepared, the projection, and a store beside it.
+async fn behind_proxy() -> (PgStore, Proxy, ProjectionId, PgStore, Database) {
+    let (direct, id, database) = registered("statements").await;
+    let proxy = Proxy::start(database.url()).await;
+    let store = PgStore::options().max_connections(1).connect(&proxy.url(database.url())).await.unwrap();
+    write_both(&store, &id, "warm").await.unwrap().commit().await.unwrap();
+    (store, proxy, id, direct, database)
+}
+
+/// A transaction with an event and a document, to be committed.
+async fn write_both(store: &PgStore, id: &ProjectionId, key: &str) -> Result<PgReadModelTransaction, Error> {
+    let mut transaction = store.begin().await?;
+    transaction.append(deposit(key, 1)).await?;
+    transaction.save_documents(id, &[(key.to_owned(), Some("1".to_owned()))]).await?;
+    Ok(transaction)
+}
+
+#[tokio::test]
+async fn a_lost_commit_with_an_append_in_it_is_found_out() {
+    let (store, proxy, id, direct, _database) = behind_proxy().await;
+    let end = direct.log_end().await.unwrap();
+    let transaction = write_both(&store, &id, "after").await.unwrap();
+    let woken = store.appended();
+    proxy.cut_after_next_request();
+    transaction.commit().await.unwrap();
+    woken.await;
+    assert_eq!(get(&direct, &id, &["after"]).await, [Some("1".to_owned())], "it was committed");
+    assert!(direct.log_end().await.unwrap() > end);
+
+    let end = direct.log_end().await.unwrap();
+    let transaction = write_both(&store, &id, "before").await.unwrap();
+    proxy.cut_before_next_request();
+    let refused = transaction.commit().await.unwrap_err();
+    assert!(refused.is_transient(), "{refused:?}");
+    assert_eq!(get(&direct, &id, &["before"]).await, [None], "it was not");
+    assert_eq!(direct.log_end().await.unwrap(), end);
+    write_both(&store, &id, "before").await.unwrap().commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_costs_three_round_trips_beside_its_own() {
+    let (store, proxy, id, _direct, _database) = behind_proxy().await;
+    let lease = granted(&store, &id, Uuid::now_v7()).await;
+    let keys = ["warm".to_owned(), "new".to_owned()];
+    // Each statement is prepared once, which takes a turn more.
+    for (locks, turns) in [(false, None), (true, None), (false, Some(5)), (true, Some(6))] {
+        proxy.reset();
+        let mut transaction = store.begin().await.unwrap();
+        if locks {
+            transaction.lock_documents(&id, &keys).await.unwrap();
+        }
+        transaction.load_documents(&id, &keys).await.unwrap();
+        let documents = keys.clone().map(|key| (key, Some("2".to_owned())));
+        transaction.save_documents(&id, &documents).await.unwrap();
+        transaction.advance(&lease, Position(7), 2).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert!(turns.is_none_or(|turns| proxy.turns() == turns), "{} turns, locks: {locks}", proxy.turns());
+    }
+}
+
+#[tokio::test]
+async fn appends_are_not_held_up_for_long_by_whoever_waits_to_hold_them() {
+    let (store, _id, database) = registered("statements").await;
+    let mut stranger = connection(&database).await;
+    run(&mut stranger, "BEGIN").await;
+    store.in_transaction(&mut stranger).append(deposit("idle", 1)).await.unwrap();
+    let mut holds = store.begin().await.unwrap();
+    let refused = holds.hold_appends().await.unwrap_err();
+    assert!(refused.is_transient(), "{refused:?}");
+    drop(holds);
+    store.append(deposit("ada", 1)).await.unwrap();
+    run(&mut stranger, "COMMIT").await;
+    assert_eq!(store.log_end().await.unwrap(), Position(2));
+}
