@@ -396,6 +396,7 @@ macro_rules! read_model_conformance_tests {
             }
             words {
                 every_word_takes_the_lease_away
+                what_is_under_way_is_done_before_a_word_or_not_at_all
                 a_word_that_a_version_serves_leaves_the_leases_alone
                 word_for_an_unknown_projection_finds_nothing
                 nobody_runs_what_is_written_inline
@@ -468,6 +469,7 @@ macro_rules! read_model_conformance_tests {
                 nothing_is_appended_between_a_look_and_its_commit
                 an_append_waits_for_a_hold_or_undoes_it
                 an_append_under_way_waits_for_a_hold_or_undoes_it
+                whoever_holds_appends_may_append
                 a_dropped_hold_lets_go
             }
         }

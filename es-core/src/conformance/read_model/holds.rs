@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::inline::put;
 use super::support::{CHANCE, begin, commit, document, get, persistently, registered, some};
 use crate::conformance::ReadModelCandidate;
@@ -61,11 +63,7 @@ pub async fn nothing_is_appended_between_a_look_and_its_commit<S: ReadModelCandi
         .map(|name| tokio::spawn(write(store.clone(), (*name).to_owned(), Arc::clone(&answered), lot.split())))
         .collect();
     let all = EACH * writers.len() as u64;
-    while answered.load(Ordering::SeqCst) < all {
-        assert!(
-            !writing.iter().any(|task| task.is_finished()) || answered.load(Ordering::SeqCst) >= EACH,
-            "they write"
-        );
+    while !writing.iter().all(JoinHandle::is_finished) {
         match count(&store, &id, &answered, lot.below(1_000)).await {
             Ok((count, before)) => assert!(
                 count >= before,
@@ -140,6 +138,26 @@ pub async fn an_append_under_way_waits_for_a_hold_or_undoes_it<S: ReadModelCandi
         }
     }
     assert_eq!(log(&store).await.len(), 10, "no append is lost, and none is there twice");
+}
+
+/// What it appends itself is no other append.
+pub async fn whoever_holds_appends_may_append<S: ReadModelCandidate>(store: S) {
+    for (round, appends_first) in [(1, false), (2, true)] {
+        persistently(|| hold_and_put(&store, round, appends_first)).await;
+        assert_eq!(log(&store).await.len() as u64, round, "it is there once");
+    }
+}
+
+async fn hold_and_put<S: ReadModelCandidate>(store: &S, amount: u64, appends_first: bool) -> Result<(), Error> {
+    let mut holds = store.begin().await?;
+    if appends_first {
+        put(&mut holds, "own", amount).await?;
+    }
+    holds.hold_appends().await?;
+    if !appends_first {
+        put(&mut holds, "own", amount).await?;
+    }
+    holds.commit().await
 }
 
 /// Whoever holds appends may be gone before it is done.

@@ -3,13 +3,14 @@
 use uuid::Uuid;
 
 use super::support::{
-    LONG, advance, claim, control, divided, is_fenced, is_setup, letter, letters, of_documents, post, projection,
-    register, registered, release, renew, status, taken, taken_parts,
+    CHANCE, LONG, advance, begin, claim, control, divided, document, get, is_fenced, is_setup, letter, letters,
+    of_documents, owned, post, projection, register, registered, release, renew, some, status, taken, taken_parts,
 };
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::stream;
 use crate::read_model::{
-    Claim, Control, DeadLetter, DeadLetterStatus, ProjectionState, ReadModelKind, Registration, Renewal,
+    Claim, Control, DeadLetter, DeadLetterStatus, ProjectionState, ReadModelKind, ReadModelTransaction, Registration,
+    Renewal,
 };
 use crate::recorded::Position;
 use crate::stream::Version;
@@ -40,6 +41,36 @@ pub async fn every_word_takes_the_lease_away<S: ReadModelCandidate>(store: S) {
         assert_eq!(status(&store, &id).await.owner(), None, "nobody works after {word:?}");
         if let Claim::Granted(next) = claim(&store, &id, Uuid::now_v7(), LONG).await {
             assert!(next.token > held[0].token, "each claim has a higher token");
+        }
+    }
+}
+
+/// Whoever leaves word knows that what it was about is not changed by whoever was at work.
+pub async fn what_is_under_way_is_done_before_a_word_or_not_at_all<S: ReadModelCandidate>(store: S) {
+    for (n, word) in [Control::Pause, Control::Rebuild, Control::Divide { parts: 2 }].into_iter().enumerate() {
+        let lease = owned(&store, &format!("halfway_{n}")).await;
+        let mut works = begin(&store).await;
+        works.save_documents(&lease.id, &[document("a", "1")]).await.expect("documents can be saved");
+        works.advance(&lease, Position(7), 7).await.expect("the holder moves the checkpoint");
+        let asking = {
+            let (store, id, word) = (store.clone(), lease.id.clone(), word.clone());
+            tokio::spawn(async move { control(&store, &id, word).await })
+        };
+        tokio::time::sleep(CHANCE).await;
+        let went_ahead = asking.is_finished();
+        let committed = works.commit().await.is_ok();
+        assert!(!(went_ahead && committed), "nothing is committed under a lease that {word:?} has taken away");
+        assert!(asking.await.expect("the word is left"), "{word:?} finds what it is about");
+        let there = if committed { (Position(7), [some("1")]) } else { (Position::START, [None]) };
+        assert_eq!(
+            status(&store, &lease.id).await.position,
+            there.0,
+            "what was committed is there, what was refused is not"
+        );
+        assert_eq!(get(&store, &lease.id, &["a"]).await, there.1, "with its effect");
+        is_fenced(advance(&store, &lease, 8, 1).await, &lease.id);
+        if let Claim::Granted(next) = claim(&store, &lease.id, Uuid::now_v7(), LONG).await {
+            assert!(next.barrier.is_none_or(|place| place == there.0), "the parts meet where they are");
         }
     }
 }
