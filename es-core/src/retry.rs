@@ -83,8 +83,12 @@ impl Retry {
 
     /// Waits before the next try, after `done` of them.
     pub(crate) async fn wait(&self, done: u32) {
-        let wait = self.longest_wait(done).mul_f64(random_part());
-        if wait.is_zero() { tokio::task::yield_now().await } else { tokio::time::sleep(wait).await }
+        pass(self.draw_wait(done)).await;
+    }
+
+    /// How long to wait before the next try, after `done` of them: another answer at each call.
+    pub(crate) fn draw_wait(&self, done: u32) -> Duration {
+        self.longest_wait(done).mul_f64(random_part())
     }
 
     fn longest_wait(&self, done: u32) -> Duration {
@@ -97,6 +101,11 @@ impl Default for Retry {
     fn default() -> Self {
         Self::attempts(Self::DEFAULT_ATTEMPTS)
     }
+}
+
+/// Lets the time pass, and others do something in any case.
+pub(crate) async fn pass(wait: Duration) {
+    if wait.is_zero() { tokio::task::yield_now().await } else { tokio::time::sleep(wait).await }
 }
 
 /// A number from 0 up to, but not including, 1. The random bits of a UUID are as good as any, and already at hand.

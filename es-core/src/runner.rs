@@ -18,10 +18,12 @@ mod page;
 mod seal;
 mod take_in;
 mod letters;
+mod observe;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -96,6 +98,8 @@ pub struct Runner<S> {
     store: S,
     settings: Settings,
     planned: Vec<Plan<S>>,
+    /// How often the observer asks, if there is one.
+    observe_every: Option<Duration>,
 }
 
 /// A projection that is to be started.
@@ -118,9 +122,26 @@ struct Launch<S> {
 }
 
 impl<S: ReadModelStore> Runner<S> {
+    /// How often the store is asked how the projections are doing, by default.
+    pub const DEFAULT_OBSERVE_EVERY: Duration = Duration::from_secs(10);
+
     /// A runner over the store, without projections yet.
     pub fn new(store: S) -> Self {
-        Self { store, settings: Settings::default(), planned: Vec::new() }
+        let observe_every = Some(Self::DEFAULT_OBSERVE_EVERY);
+        Self { store, settings: Settings::default(), planned: Vec::new(), observe_every }
+    }
+
+    /// How often the store is asked how the projections of this runner are doing, for metrics. The default is
+    /// [`DEFAULT_OBSERVE_EVERY`](Self::DEFAULT_OBSERVE_EVERY). Each time it is one query for all of them, in every process.
+    ///
+    /// It makes no difference without the feature `metrics`.
+    pub fn observe_every(self, interval: Duration) -> Self {
+        Self { observe_every: Some(interval), ..self }
+    }
+
+    /// Leaves the gauges that the store has to be asked for to others. Counters and the histogram are kept all the same.
+    pub fn observe_never(self) -> Self {
+        Self { observe_every: None, ..self }
     }
 
     /// The settings of all projections that are added from here on. The default is [`Settings::default`].
@@ -139,7 +160,7 @@ impl<S: ReadModelStore> Runner<S> {
         self.plan(Fold::<D>::new())
     }
 
-    fn plan<W: Work<S>>(mut self, work: W) -> Self {
+    pub(crate) fn plan<W: Work<S>>(mut self, work: W) -> Self {
         let (registration, filter) = (W::registration(), work.filter());
         let launch = Box::new(move |launch: Launch<S>| tokio::spawn(Crew::new(launch, work).run()));
         self.planned.push(Plan { registration, filter, settings: self.settings, launch });
@@ -153,15 +174,18 @@ impl<S: ReadModelStore> Runner<S> {
     /// projections. Nothing runs then.
     pub async fn start(self) -> Result<Running<S>, StartError> {
         let registrations = self.check()?;
-        let Self { store, planned, .. } = self;
+        let Self { store, planned, observe_every, .. } = self;
+        observe::describe();
         let planned: Vec<_> =
             planned.into_iter().map(|Plan { filter, settings, launch, .. }| (filter, settings, launch)).collect();
         for registration in &registrations {
             store.register(registration).await?;
         }
+        let ids = registrations.iter().map(|registration| registration.id.clone()).collect();
         let filters: Vec<EventFilter> = planned.iter().map(|(filter, ..)| filter.clone()).collect();
         let (feed, owner) = (Arc::new(Feed::new(&filters)), Uuid::now_v7());
         let (stop, stopped) = watch::channel(false);
+        observe::observe(&store, ids, observe_every, stopped.clone());
         let mut projections = Vec::with_capacity(planned.len());
         for (Registration { id, .. }, (_, settings, launch)) in registrations.into_iter().zip(planned) {
             let (board, feed) = (Board::new(), Arc::clone(&feed));
@@ -180,7 +204,7 @@ impl<S: ReadModelStore> Runner<S> {
     /// there.
     pub async fn run_to_end(self) -> Result<(), RunError> {
         let running = self.start().await?;
-        let reached = running.catch_up_within(std::time::Duration::MAX).await;
+        let reached = running.catch_up_within(Duration::MAX).await;
         running.stop().await;
         Ok(reached?)
     }
@@ -195,6 +219,9 @@ impl<S: ReadModelStore> Runner<S> {
                 return Err(StartError::Twice { id: registration.id });
             }
             registrations.push(Registration { parts: plan.settings.parts, ..registration });
+        }
+        if self.observe_every.is_some_and(|interval| interval.is_zero()) {
+            return Err(StartError::ObserveEvery);
         }
         if registrations.is_empty() { Err(StartError::Nothing) } else { Ok(registrations) }
     }

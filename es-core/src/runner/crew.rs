@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::read_model::ReadModelStore;
+use crate::retry::pass;
 use crate::runner::engine::{End, Engine, Post, STORE_TROUBLE};
 use crate::runner::guard::chain;
+use crate::runner::observe::{self, Failure, Meter};
 use crate::runner::progress::Board;
 use crate::runner::work::Work;
 use crate::runner::{Launch, StopReason};
@@ -21,6 +24,7 @@ const ROLL_CALL: Duration = Duration::from_secs(5);
 pub(super) struct Crew<S, W> {
     launch: Launch<S>,
     work: Arc<W>,
+    meter: Meter,
     divided: Arc<Notify>,
     /// The parts that an engine is there for, by their first slices.
     manned: HashSet<u16>,
@@ -30,17 +34,19 @@ pub(super) struct Crew<S, W> {
 impl<S: ReadModelStore, W: Work<S>> Crew<S, W> {
     pub(super) fn new(launch: Launch<S>, work: W) -> Self {
         let (work, divided) = (Arc::new(work), Arc::new(Notify::new()));
-        Self { launch, work, divided, manned: HashSet::new(), engines: JoinSet::new() }
+        let meter = Meter::new(&launch.id);
+        Self { launch, work, meter, divided, manned: HashSet::new(), engines: JoinSet::new() }
     }
 
     pub(super) async fn run(mut self) {
         let board = Arc::clone(&self.launch.board);
+        observe::started(&self.launch.id, self.launch.owner);
         let (dismiss, dismissed) = watch::channel(false);
         let reason = self.work(&dismissed).await;
-        tracing::info!(projection = %self.launch.id, %reason, "stopped");
         // One that stops takes the others along: the projection is not whole without it.
         dismiss.send_replace(true);
         while self.engines.join_next().await.is_some() {}
+        observe::stopped(&self.launch.id, &reason, &self.meter);
         board.end(reason);
     }
 
@@ -69,7 +75,7 @@ impl<S: ReadModelStore, W: Work<S>> Crew<S, W> {
     async fn man(&mut self, dismissed: &watch::Receiver<bool>) -> Result<(), StopReason> {
         for part in self.parts().await? {
             if self.manned.insert(part.first()) {
-                self.start(part.first(), dismissed.clone());
+                self.start(part, dismissed.clone());
             }
         }
         Ok(())
@@ -78,21 +84,25 @@ impl<S: ReadModelStore, W: Work<S>> Crew<S, W> {
     /// The parts there are, however long the store is out of reach.
     async fn parts(&self) -> Result<Vec<Slices>, StopReason> {
         let mut stop = self.launch.stop.clone();
-        let mut troubles = 0;
+        let mut troubles = 0_u32;
         loop {
-            match self.launch.store.parts(&self.launch.id).await {
+            let error = match self.launch.store.parts(&self.launch.id).await {
                 Ok(parts) => return Ok(parts),
-                Err(error) if error.is_transient() => troubles += 1,
+                Err(error) if error.is_transient() => chain(&error),
                 Err(error) => return Err(StopReason::Store { error: chain(&error) }),
-            }
+            };
+            troubles = troubles.saturating_add(1);
+            let wait = STORE_TROUBLE.draw_wait(troubles);
+            self.meter.failed(Failure::Store);
+            observe::store_trouble_of(&self.launch.id, &error, troubles, wait);
             tokio::select! {
-                () = STORE_TROUBLE.wait(troubles) => {}
+                () = pass(wait) => {}
                 _ = stop.wait_for(|stop| *stop) => return Err(StopReason::Asked),
             }
         }
     }
 
-    fn start(&mut self, first: u16, stop: watch::Receiver<bool>) {
+    fn start(&mut self, part: Slices, stop: watch::Receiver<bool>) {
         let Launch { store, id, owner, settings, feed, board, .. } = &self.launch;
         let post = Post {
             store: store.clone(),
@@ -104,8 +114,10 @@ impl<S: ReadModelStore, W: Work<S>> Crew<S, W> {
             stop,
             divided: Arc::clone(&self.divided),
         };
-        let engine = Engine::new(post, Board::seat(board, first));
-        self.engines.spawn(async move { (first, engine.run().await) });
+        let first = part.first();
+        let engine = Engine::new(post, Board::seat(board, first), part);
+        let span = engine.span();
+        self.engines.spawn(async move { (first, engine.run().await) }.instrument(span));
     }
 }
 

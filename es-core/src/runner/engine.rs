@@ -17,13 +17,15 @@ use uuid::Uuid;
 use crate::error::{BoxError, Error};
 use crate::read_model::{AdvanceError, Claim, DeadLetter, Lease, ProjectionId, Pulse, ReadModelStore, Renewal};
 use crate::recorded::{Position, Recorded};
-use crate::retry::Retry;
+use crate::retry::{Retry, pass};
 use crate::runner::feed::Feed;
 use crate::runner::guard::{chain, guarded};
+use crate::runner::observe::{self, Failure, Part};
 use crate::runner::pace::Pace;
 use crate::runner::progress::Seat;
 use crate::runner::work::Work;
 use crate::runner::{Phase, Progress, Settings, StopReason};
+use crate::slices::Slices;
 use crate::store::EventFilter;
 use crate::stream::StreamId;
 
@@ -44,6 +46,7 @@ pub(super) struct Engine<S, W> {
     pub(super) feed: Arc<Feed>,
     pub(super) pace: Pace,
     pub(super) seat: Seat,
+    pub(super) part: Part,
     owner: Uuid,
     stop: watch::Receiver<bool>,
     /// Told when the projection is not divided any more as it was.
@@ -121,10 +124,11 @@ impl From<AdvanceError> for Halt {
 
 /// Turns: the lease is claimed, and held while it lasts.
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
-    pub(super) fn new(post: Post<S, W>, seat: Seat) -> Self {
+    pub(super) fn new(post: Post<S, W>, seat: Seat, slices: Slices) -> Self {
         let Post { store, work, id, settings, feed, owner, stop, divided } = post;
         Self {
             filter: work.filter(),
+            part: Part::new(&id, slices),
             pace: Pace::new(settings.batch, settings.lease),
             store,
             work,
@@ -138,6 +142,11 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             troubles: 0,
             serves: !settings.serve,
         }
+    }
+
+    /// What all its work is to be done in.
+    pub(super) fn span(&self) -> tracing::Span {
+        self.part.span()
     }
 
     pub(super) async fn run(mut self) -> End {
@@ -171,21 +180,27 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         match self.store.claim(&self.id, self.seat.first(), self.owner, self.settings.lease).await? {
             Claim::Granted(lease) => self.turn_under(lease).await,
             Claim::Held { owner } => {
+                self.part.waits(observe::ELSEWHERE, Some(owner));
                 self.publish(|progress| progress.phase = Phase::Elsewhere { owner });
                 self.rest(self.heartbeat()).await;
                 Ok(())
             }
             Claim::Paused => {
+                self.part.waits(observe::PAUSED, None);
                 self.publish(|progress| progress.phase = Phase::Paused);
                 self.rest(Settings::LONGEST_POLL).await;
                 Ok(())
             }
             Claim::Waiting => {
+                self.part.waits(observe::TASK, None);
                 self.publish(|progress| progress.phase = Phase::Working);
                 self.rest(self.settings.poll).await;
                 Ok(())
             }
-            Claim::Gone => Err(Halt::Gone),
+            Claim::Gone => {
+                self.part.waits(observe::GONE, None);
+                Err(Halt::Gone)
+            }
         }
     }
 
@@ -194,7 +209,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         if before.is_none_or(|before| before.parts != lease.parts) {
             self.divided.notify_one();
         }
-        tracing::debug!(projection = %self.id, slices = %lease.slices, position = %lease.position, "lease claimed");
+        self.part.claimed(&lease);
         let wanted = Arc::new(AtomicBool::new(false));
         let beats = self.beat(lease.clone(), Arc::clone(&wanted));
         // Side by side, so that neither waits for the other while it waits for the store.
@@ -225,15 +240,17 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             // Where the store cannot be reached, the lease runs out by itself.
             let _ = self.store.release(&lease).await;
         }
+        self.part.waits(observe::YIELDED, None);
         self.rest(LONGEST_HEARTBEAT * 2).await;
     }
 
     async fn bear_with(&mut self, error: &Error) {
         self.troubles = self.troubles.saturating_add(1);
         let (error, attempts) = (chain(error), self.troubles);
-        tracing::warn!(projection = %self.id, error, attempts, "the store is in trouble");
+        let wait = STORE_TROUBLE.draw_wait(attempts);
+        self.part.store_trouble(&error, attempts, wait);
         self.publish(|progress| progress.phase = Phase::Retrying { error, attempts });
-        self.rest_between_tries(STORE_TROUBLE, attempts).await;
+        self.unless_asked_to_stop(pass(wait)).await;
     }
 
     async fn work_under(&mut self, lease: Lease, wanted: Arc<AtomicBool>) -> Result<Infallible, Halt> {
@@ -275,7 +292,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
                     Ok(Renewal::Kept) => {}
                     Ok(Renewal::Wanted) => wanted.store(true, Ordering::Relaxed),
                     Ok(Renewal::Lost) => return Err(Halt::Claim),
-                    Err(error) if error.is_transient() => {}
+                    Err(error) if error.is_transient() => observe::not_renewed(&error),
                     Err(error) => return Err(Halt::Store(error)),
                 }
             }
@@ -284,27 +301,25 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// Waits until trouble with a batch may have passed.
     pub(super) async fn wait_out(&mut self, error: &BoxError, attempts: u32, retry: Retry) -> Result<(), Halt> {
-        let error = chain(&**error);
-        tracing::warn!(projection = %self.id, error, attempts, "trying again");
+        let (error, wait) = (chain(&**error), retry.draw_wait(attempts));
+        self.part.tries_again(&error, attempts, wait);
         self.publish(|progress| progress.phase = Phase::Retrying { error, attempts });
-        self.rest_between_tries(retry, attempts).await;
+        self.unless_asked_to_stop(pass(wait)).await;
         if self.is_asked_to_stop() { Err(Halt::Claim) } else { Ok(()) }
     }
 
     /// Waits until trouble with the store may have passed, if the error is of that kind; otherwise the error comes back.
     pub(super) async fn wait_out_trouble(&mut self, error: BoxError, attempts: u32) -> Result<(), TroubleError> {
         if !self.store.is_transient(&error) {
+            self.part.failed(Failure::Refused);
             return Err(TroubleError::Lasting(error));
         }
+        self.part.failed(Failure::Store);
         self.wait_out(&error, attempts, STORE_TROUBLE).await.map_err(TroubleError::Halt)
     }
 
     pub(super) async fn rest(&self, wait: Duration) {
         self.unless_asked_to_stop(tokio::time::sleep(wait)).await;
-    }
-
-    async fn rest_between_tries(&self, retry: Retry, attempts: u32) {
-        self.unless_asked_to_stop(retry.wait(attempts)).await;
     }
 
     async fn unless_asked_to_stop(&self, wait: impl Future<Output = ()>) {
@@ -355,6 +370,11 @@ impl Owned {
     pub(super) fn since(&self) -> Instant {
         let now = Instant::now();
         if self.is_round { now.checked_sub(self.poll / 2).unwrap_or(now) } else { now }
+    }
+
+    /// The next checkpoint is the first one in history.
+    pub(super) fn begins_history(&self) -> bool {
+        self.written == Position::START && self.lease.live_from > Position::START
     }
 
     /// All history was taken in, or is of no interest, and that was not written down yet.

@@ -53,6 +53,9 @@ pub enum StartError {
         /// What cannot work.
         problem: &'static str,
     },
+    /// An observer that asks all the time: see [`Runner::observe_every`](crate::Runner::observe_every).
+    #[error("an interval of 0 would have the observer ask all the time: `observe_never` is how to have none")]
+    ObserveEvery,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] Error),

@@ -191,6 +191,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let mut transaction = self.open(owned).await?;
         transaction.save_dead_letter(&self.id, &record).await?;
         self.go_on_behind(owned, behind, 0, transaction).await?;
+        self.part.dead_letter(&record);
         Ok(Settled::Passed)
     }
 
@@ -213,6 +214,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let (status, last_failed_at) = (DeadLetterStatus::Parked, Timestamp::now());
         let letter = DeadLetter { error, attempts, last_failed_at, status, ..letter.clone() };
         self.post(owned, &letter, owned.position).await?;
+        self.part.dead_letter(&letter);
         Ok(Settled::Parked)
     }
 }

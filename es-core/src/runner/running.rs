@@ -14,6 +14,7 @@ use crate::aggregate::Aggregate;
 use crate::execute::Outcome;
 use crate::read_model::{ProjectionId, ReadModelStore};
 use crate::recorded::Position;
+use crate::runner::observe;
 use crate::runner::progress::Board;
 use crate::runner::wait::{self, DEFAULT_WAIT, WaitError};
 use crate::runner::{Phase, Progress, Settings, StopReason};
@@ -149,6 +150,7 @@ impl<S: ReadModelStore> Running<S> {
             match tokio::time::timeout(left, projection.stopped()).await {
                 Ok(reason) => reasons.push(reason),
                 Err(_) => {
+                    observe::cut_off(&projection.id);
                     projection.task.abort();
                     self.release(&projection).await;
                     reasons.push((projection.id, StopReason::Asked));

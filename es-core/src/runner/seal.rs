@@ -6,6 +6,7 @@ use crate::recorded::Position;
 use crate::runner::StopReason;
 use crate::runner::engine::{Engine, Halt, Owned};
 use crate::runner::guard::{chain, guarded};
+use crate::runner::observe;
 use crate::runner::work::{Replay, Work};
 
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
@@ -13,7 +14,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     /// is any.
     pub(super) async fn open(&self, owned: &Owned) -> Result<S::Transaction, Halt> {
         let mut transaction = self.store.begin().await?;
-        if owned.written == Position::START && owned.lease.live_from > Position::START {
+        if owned.begins_history() {
             self.signal(Replay::Begins, &mut transaction).await?;
         }
         Ok(transaction)
@@ -28,18 +29,19 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         mut transaction: S::Transaction,
     ) -> Result<(), Halt> {
         let live_from = owned.lease.live_from;
-        if owned.written < live_from && to >= live_from {
+        let (begins, ends) = (owned.begins_history(), owned.written < live_from && to >= live_from);
+        if ends {
             self.signal(Replay::Ends, &mut transaction).await?;
         }
         transaction.advance(&owned.lease, to, events).await?;
         transaction.commit().await?;
+        observe::replays(begins, ends, live_from);
         self.reach(owned, to, events);
         owned.is_written();
         Ok(())
     }
 
     async fn signal(&self, signal: Replay, transaction: &mut S::Transaction) -> Result<(), Halt> {
-        tracing::info!(projection = %self.id, ?signal, "replay");
         let told = guarded(self.work.replay(signal, transaction)).await;
         match told.map_err(BoxError::from).flatten() {
             Ok(()) => Ok(()),

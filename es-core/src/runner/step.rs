@@ -56,6 +56,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// Waits for something to do: an append of this process wakes it, and otherwise it looks again after a while.
     async fn idle(&mut self, owned: &mut Owned, appended: impl Future<Output = ()>) {
+        self.part.at_end(owned.position);
         self.publish(|progress| progress.phase = Phase::Idle);
         tokio::select! {
             () = appended => (owned.poll, owned.is_round) = (self.settings.poll, false),
@@ -69,7 +70,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     async fn meet(&mut self, owned: &mut Owned) -> Result<(), Halt> {
         self.write_down(owned).await?;
         if self.store.divide(&self.id).await? {
-            tracing::info!(projection = %self.id, position = %owned.position, "divided anew");
+            tracing::info!(position = owned.position.0, "divided anew");
             return Err(Halt::Claim);
         }
         self.publish(|progress| progress.phase = Phase::Idle);
@@ -85,7 +86,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         self.write_down(owned).await?;
         match self.store.control(&self.id, Control::Serve).await {
             Ok(_) => {
-                tracing::info!(projection = %self.id, "caught up, and serves");
+                tracing::info!(position = owned.position.0, "serves");
                 self.serves = true;
                 Ok(())
             }
@@ -113,6 +114,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     pub(super) fn reach(&self, owned: &mut Owned, to: Position, events: u64) {
         owned.position = owned.position.max(to);
         let position = owned.position;
+        self.part.taken_in(events);
         self.publish(|progress| {
             progress.position = position;
             progress.events += events;

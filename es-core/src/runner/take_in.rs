@@ -1,5 +1,8 @@
 //! Taking in: a batch in one transaction, and what becomes of an event that cannot be taken in.
 
+use tokio::time::Instant;
+use tracing::Instrument;
+
 use crate::error::BoxError;
 use crate::projection::Batch;
 use crate::read_model::{DeadLetter, DeadLetterStatus, ReadModelStore, ReadModelTransaction};
@@ -8,6 +11,7 @@ use crate::runner::Phase;
 use crate::runner::engine::{Engine, Halt, Owned, TroubleError};
 use crate::runner::guard::{chain, guarded};
 use crate::runner::letters::Failed;
+use crate::runner::observe::Failure;
 use crate::runner::page::{Page, Place};
 use crate::runner::settings::Then;
 use crate::runner::work::{Scope, Work};
@@ -47,13 +51,28 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             }
         }
         match page.unreadable {
-            Some((place, error)) => self.give_up(owned, Failed { place, error, attempts: 1 }).await,
+            Some((place, error)) => {
+                self.part.failed(Failure::Unreadable);
+                self.give_up(owned, Failed { place, error, attempts: 1 }).await
+            }
             None => Ok(()),
         }
     }
 
     /// Takes in a batch as a whole; if that fails, event by event, so that only the failing one is affected.
     async fn take_in(&mut self, owned: &mut Owned, batch: &Batch<'_, W::Event>, to: Position) -> Result<(), Halt> {
+        let (span, started) = (self.part.batch(batch, owned.position, to), Instant::now());
+        let taken = self.take_in_as_it_goes(owned, batch, to).instrument(span.clone()).await;
+        span.record("elapsed_seconds", started.elapsed().as_secs_f64());
+        taken
+    }
+
+    async fn take_in_as_it_goes(
+        &mut self,
+        owned: &mut Owned,
+        batch: &Batch<'_, W::Event>,
+        to: Position,
+    ) -> Result<(), Halt> {
         match self.patiently(owned, batch, to).await {
             Ok(()) => Ok(()),
             Err(NotTaken::Halt(halt)) => Err(halt),
@@ -127,6 +146,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// One transaction: the effect of the batch, the events that wait behind a parked one, and the checkpoint.
     async fn commit(&mut self, owned: &mut Owned, batch: &Batch<'_, W::Event>, to: Position) -> Result<(), NotTaken> {
+        let started = Instant::now();
         let mut transaction = self.open(owned).await?;
         let count = self.project(owned, batch, &mut transaction).await?;
         let waiting = owned.waiting(batch);
@@ -134,6 +154,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             transaction.save_dead_letter(&self.id, letter).await?;
         }
         self.close(owned, to, count, transaction).await?;
+        self.part.committed(started.elapsed());
         owned.parked.extend(waiting);
         Ok(())
     }
@@ -183,7 +204,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             Then::Park => DeadLetterStatus::Parked,
         };
         let position = failed.place.position;
-        self.post(owned, &failed.into_letter(status), position).await
+        let letter = failed.into_letter(status);
+        self.post(owned, &letter, position).await?;
+        self.part.dead_letter(&letter);
+        Ok(())
     }
 
     /// Nothing is passed over without a record: the dead letter and the checkpoint are one transaction.
@@ -194,10 +218,6 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         if letter.status.is_parked() {
             owned.park(&letter.stream, Some(letter));
         }
-        tracing::error!(
-            projection = %self.id, stream = %letter.stream, version = %letter.first, status = ?letter.status,
-            error = letter.error, "an event was not taken in"
-        );
         Ok(())
     }
 }

@@ -5,13 +5,14 @@ use crate::read_model::{Lease, ReadModelStore, ReadModelTransaction, Task};
 use crate::recorded::Position;
 use crate::runner::engine::{Engine, Halt};
 use crate::runner::guard::{chain, guarded};
+use crate::runner::observe;
 use crate::runner::work::{Replay, Work};
 use crate::runner::{Phase, StopReason};
 
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     /// Goes back, at once or not at all.
     pub(super) async fn do_task(&mut self, lease: &Lease, task: Task) -> Result<(), Halt> {
-        tracing::info!(projection = %self.id, ?task, "going back");
+        observe::goes_back(task);
         self.publish(|progress| progress.phase = Phase::Working);
         let live_from = self.store.log_end().await?;
         let mut transaction = self.store.begin().await?;
@@ -25,7 +26,9 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             }
         }
         transaction.reset(lease, place_of(task), live_from).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        tracing::info!(position = place_of(task).0, live_from = live_from.0, "went back");
+        Ok(())
     }
 
     async fn prepare(&self, task: Task, transaction: &mut S::Transaction) -> Result<(), BoxError> {
