@@ -460,6 +460,7 @@ macro_rules! read_model_conformance_tests {
                 a_transaction_sees_its_own_appends
                 a_conflict_in_a_transaction_is_typed
                 of_parallel_transactions_on_a_version_one_wins
+                of_a_transaction_and_an_append_on_a_version_one_wins
                 a_late_commit_appears_before_no_reader
                 effects_in_the_appends_transaction_count_every_event
                 a_committed_append_wakes_who_has_asked_before

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::support::{
-    WAKE_UP, advance, begin, commit, document, get, is_fenced, keys, owned, persistently, registered, some, status,
-    taken,
+    CHANCE, WAKE_UP, advance, begin, commit, document, get, is_fenced, keys, owned, persistently, registered, some,
+    status, taken,
 };
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::{
@@ -149,6 +149,35 @@ async fn rival_writes<S: ReadModelCandidate>(
     tokio::time::sleep(Duration::from_micros(wait)).await;
     writes.save_documents(id, &[document("n", &rival.to_string())]).await?;
     writes.commit().await
+}
+
+/// The version that it was told is the one that its event has, or nothing of it is there.
+pub async fn of_a_transaction_and_an_append_on_a_version_one_wins<S: ReadModelCandidate>(store: S) {
+    for (name, expected) in [("first", NoStream), ("any", Any)] {
+        let mut writes = begin(&store).await;
+        let told = put_expecting(&mut writes, name, expected, 1).await.expect("the expectation is met").version;
+        let appending = {
+            let store = store.clone();
+            tokio::spawn(async move { store.append(Append::new(stream(name), expected, vec![added(2)])).await })
+        };
+        tokio::time::sleep(CHANCE).await;
+        let committed = writes.commit().await;
+        let appended = appending.await.expect("the append comes to an end");
+        let all = whole(&store, &stream(name)).await;
+        let of = |amount| all.iter().find(|event| event.amount() == amount).map(|event| event.version);
+        assert_eq!(
+            of(1),
+            committed.is_ok().then_some(told),
+            "what is committed has the version that was told: {committed:?}"
+        );
+        assert_eq!(
+            of(2),
+            appended.as_ref().ok().map(|appended| appended.version),
+            "so has what is appended: {appended:?}"
+        );
+        assert!(committed.is_ok() || appended.is_ok(), "one of them wins");
+        assert!(expected == Any || all.len() == 1, "and only one, where both expect the same version");
+    }
 }
 
 /// Whoever commits late is found late, and never missed.
