@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use es_core::{
     Claim, Control, EventStore, Phase, Position, ProjectionState, ReadModelKind, ReadModelStore, ReadModelTransaction,
-    Registration, Runner, Running, Settings,
+    Registration, Runner, Running, Settings, Task,
 };
 use sqlx::{Executor, PgConnection, Row};
 use tokio::task::JoinSet;
@@ -129,7 +129,7 @@ async fn no_row_of_a_checkpoint_goes_backwards() {
         CREATE TABLE moves (old bigint, new bigint);
         CREATE FUNCTION record() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN INSERT INTO public.moves VALUES (OLD.position, NEW.position); RETURN NULL; END $$;
-        CREATE TRIGGER record AFTER UPDATE OF position ON es.projections FOR EACH ROW EXECUTE FUNCTION record();";
+        CREATE TRIGGER record AFTER UPDATE OF position ON es.projection_parts FOR EACH ROW EXECUTE FUNCTION record();";
     let home = Postgres::new().await;
     let mut sql = crate::support::connect(&home.0).await;
     sql.execute(RECORD).await.unwrap();
@@ -142,7 +142,7 @@ async fn no_row_of_a_checkpoint_goes_backwards() {
     let Claim::Granted(lease) = store.claim(&id("notes"), 0, Uuid::now_v7(), LEASE).await.unwrap() else {
         panic!("a word takes the lease away")
     };
-    assert_eq!((lease.position, lease.rebuild), (reached, true));
+    assert_eq!((lease.position, lease.task), (reached, Some(Task::Rebuild)));
     let mut transaction = store.begin().await.unwrap();
     transaction.reset(&lease, Position::START, reached).await.unwrap();
     transaction.commit().await.unwrap();
