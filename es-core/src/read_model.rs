@@ -39,7 +39,7 @@ pub use status::{PartStatus, ProjectionState, ProjectionStatus};
 ///
 /// **Leases.** At most one lease of a part is newest at any time, over all processes. A lease can be claimed when nobody
 /// holds one, when the holder let it run out by the *store's* clock, or when the claimant is the holder. Each claim has a
-/// higher token. A lease that ran out stays the newest until somebody else claims. A paused projection cannot be claimed, and
+/// higher token, and no token comes twice, whatever was divided or dropped in between. A lease that ran out stays the newest until somebody else claims. A paused projection cannot be claimed, and
 /// while a [`Task`] is to be done, only its first part can be.
 /// Every word that is left by [`control`](Self::control) takes all leases away, so that whoever works notices and claims
 /// again. Only [`Control::Serve`] leaves them alone.
@@ -118,8 +118,8 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     ///
     /// # Errors
     /// [`Error::Setup`] for what cannot be: more parts than there are slices or none, a version that is to serve and has not
-    /// caught up, to run what is written [inline](Registration::inline), to divide what is to be rebuilt or rewound first; and
-    /// the store's own failures.
+    /// caught up, to run what is written [inline](Registration::inline), to divide what is to be rebuilt or rewound first, and
+    /// to rebuild or rewind what is to be divided first; and the store's own failures.
     fn control(&self, id: &ProjectionId, control: Control) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Divides the projection anew if that was asked for and all its parts have come to one place, and takes all leases
@@ -222,8 +222,8 @@ pub trait ReadModelTransaction: Send {
         keys: &[String],
     ) -> impl Future<Output = Result<Vec<Option<String>>, Error>> + Send;
 
-    /// Keeps everybody else from changing these documents, or from making those that are not there, until the transaction
-    /// ends. No key occurs twice. Where several write the same documents, each locks, then loads, then saves.
+    /// Has everybody else who locks these documents, those that are not there included, wait until the transaction ends. No
+    /// key occurs twice. Where several write the same documents, each locks, then loads, then saves.
     ///
     /// # Errors
     /// The store's own failures.
