@@ -1,4 +1,7 @@
 //! Wake-ups across processes. Two stores of one test are as two processes: they share nothing but the database.
+//!
+//! Several threads, because the one of the test waits while its database is dropped, and the server waits for those who are
+//! only just connecting.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test has nobody to hand an error to")]
 
 use std::time::Duration;
@@ -111,7 +114,7 @@ async fn all_heard(ears: &mut PgListener, database: &Database) -> Vec<i64> {
     all
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_append_in_one_process_wakes_another() {
     let database = migrated().await;
     let (one, other) = (listening(&database).await, listening(&database).await);
@@ -121,7 +124,7 @@ async fn an_append_in_one_process_wakes_another() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_announced_unless_asked_for() {
     let database = migrated().await;
     let mut ears = ears(&database, &["es.ticks"]).await;
@@ -156,7 +159,7 @@ async fn a_tick_is_announced_once_however_many_append() {
     assert_eq!(announced.last(), ticks.iter().max(), "all that was appended is announced");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn appends_share_an_announcement() {
     let database = migrated().await;
     let mut ears = ears(&database, &["es.ticks"]).await;
@@ -173,7 +176,7 @@ async fn appends_share_an_announcement() {
     assert_eq!(all_heard(&mut ears, &database).await.len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_reader_has_ticked_is_announced_too() {
     let database = migrated().await;
     let mut ears = ears(&database, &["es.ticks"]).await;
@@ -189,7 +192,7 @@ async fn what_a_reader_has_ticked_is_announced_too() {
     assert_eq!(all_heard(&mut ears, &database).await, [0_i64; 0], "nobody is told twice");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_append_in_a_transaction_is_announced_by_hand() {
     let database = migrated().await;
     let (one, other) = (process(&database).await, listening(&database).await);
@@ -203,7 +206,7 @@ async fn an_append_in_a_transaction_is_announced_by_hand() {
     soon(there).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_listener_comes_back() {
     let database = migrated().await;
     let (one, other) = (process(&database).await, listening(&database).await);
@@ -215,7 +218,7 @@ async fn a_killed_listener_comes_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_announcer_comes_back() {
     let database = migrated().await;
     let (one, other) = (process(&database).await, listening(&database).await);
@@ -226,7 +229,7 @@ async fn a_killed_announcer_comes_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn schemas_of_one_database_do_not_wake_each_other() {
     let database = Database::create().await;
     let long = |last: &str| "a".repeat(62) + last;
@@ -256,7 +259,7 @@ async fn schemas_of_one_database_do_not_wake_each_other() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_dropped_leaves_nothing_behind() {
     let database = migrated().await;
     let mut admin = connection(&database).await;
@@ -276,7 +279,7 @@ async fn a_store_that_is_dropped_leaves_nothing_behind() {
     until(&mut admin, &of_those_that("", "1 - count(*)")).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_applications_role_may_wake_and_be_woken() {
     let database = migrated().await;
     let mut admin = connection(&database).await;
