@@ -1,7 +1,8 @@
-//! Processes that run projections are killed with SIGKILL, again and again, many of them in the middle of a batch, while everybody
-//! writes: every event is taken in exactly once, and in the order of its stream.
+//! Processes that run projections are killed with SIGKILL, again and again, many of them in the middle of a batch, while
+//! everybody writes: every event is taken in exactly once, and in the order of its stream.
 //!
-//! `ES_CRASH_SEED` makes the same choices again; the seed is printed. `ES_CRASH_RUNS` makes so many runs, each with the next seed.
+//! `ES_CRASH_SEED` makes the same choices again; the seed is printed. `ES_CRASH_RUNS` makes so many runs, each with the next
+//! seed.
 
 #[path = "oracle/checker.rs"]
 mod checker;
