@@ -4,6 +4,7 @@
 //! only just connecting.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test has nobody to hand an error to")]
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use es_core::{Append, EventStore, ExpectedVersion, NewEvent, ReadModelStore, StreamId};
@@ -247,6 +248,7 @@ async fn schemas_of_one_database_do_not_wake_each_other() {
     }
     assert_eq!(channels[..2], ["es.ticks", "Es.ticks"]);
     assert!(channels.iter().all(|channel| channel.len() <= 63), "{channels:?}");
+    assert_eq!(channels.iter().collect::<HashSet<_>>().len(), stores.len(), "each has its own: {channels:?}");
 
     let names: Vec<&str> = channels.iter().map(String::as_str).collect();
     let mut ears = ears(&database, &names).await;
