@@ -1,6 +1,10 @@
 //! Wake-ups across processes. Two stores of one test are as two processes: they share nothing but the database.
+//!
+//! Several threads, because the one of the test waits while its database is dropped, and the server waits for those who are
+//! only just connecting.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test has nobody to hand an error to")]
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use es_core::{Append, EventStore, ExpectedVersion, NewEvent, ReadModelStore, StreamId};
@@ -111,7 +115,7 @@ async fn all_heard(ears: &mut PgListener, database: &Database) -> Vec<i64> {
     all
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_append_in_one_process_wakes_another() {
     let database = migrated().await;
     let (one, other) = (listening(&database).await, listening(&database).await);
@@ -121,7 +125,7 @@ async fn an_append_in_one_process_wakes_another() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_announced_unless_asked_for() {
     let database = migrated().await;
     let mut ears = ears(&database, &["es.ticks"]).await;
@@ -156,7 +160,7 @@ async fn a_tick_is_announced_once_however_many_append() {
     assert_eq!(announced.last(), ticks.iter().max(), "all that was appended is announced");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn appends_share_an_announcement() {
     let database = migrated().await;
     let mut ears = ears(&database, &["es.ticks"]).await;
@@ -173,7 +177,7 @@ async fn appends_share_an_announcement() {
     assert_eq!(all_heard(&mut ears, &database).await.len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_reader_has_ticked_is_announced_too() {
     let database = migrated().await;
     let mut ears = ears(&database, &["es.ticks"]).await;
@@ -189,7 +193,7 @@ async fn what_a_reader_has_ticked_is_announced_too() {
     assert_eq!(all_heard(&mut ears, &database).await, [0_i64; 0], "nobody is told twice");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_append_in_a_transaction_is_announced_by_hand() {
     let database = migrated().await;
     let (one, other) = (process(&database).await, listening(&database).await);
@@ -203,7 +207,7 @@ async fn an_append_in_a_transaction_is_announced_by_hand() {
     soon(there).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_listener_comes_back() {
     let database = migrated().await;
     let (one, other) = (process(&database).await, listening(&database).await);
@@ -215,7 +219,7 @@ async fn a_killed_listener_comes_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_announcer_comes_back() {
     let database = migrated().await;
     let (one, other) = (process(&database).await, listening(&database).await);
@@ -226,7 +230,7 @@ async fn a_killed_announcer_comes_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn schemas_of_one_database_do_not_wake_each_other() {
     let database = Database::create().await;
     let long = |last: &str| "a".repeat(62) + last;
@@ -244,6 +248,7 @@ async fn schemas_of_one_database_do_not_wake_each_other() {
     }
     assert_eq!(channels[..2], ["es.ticks", "Es.ticks"]);
     assert!(channels.iter().all(|channel| channel.len() <= 63), "{channels:?}");
+    assert_eq!(channels.iter().collect::<HashSet<_>>().len(), stores.len(), "each has its own: {channels:?}");
 
     let names: Vec<&str> = channels.iter().map(String::as_str).collect();
     let mut ears = ears(&database, &names).await;
@@ -256,7 +261,7 @@ async fn schemas_of_one_database_do_not_wake_each_other() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_dropped_leaves_nothing_behind() {
     let database = migrated().await;
     let mut admin = connection(&database).await;
@@ -276,7 +281,7 @@ async fn a_store_that_is_dropped_leaves_nothing_behind() {
     until(&mut admin, &of_those_that("", "1 - count(*)")).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_applications_role_may_wake_and_be_woken() {
     let database = migrated().await;
     let mut admin = connection(&database).await;

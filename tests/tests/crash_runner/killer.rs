@@ -69,10 +69,7 @@ impl Killer {
             }
             match self.hear() {
                 (owner, Said::Held) if self.random.percent(30) => self.freeze(owner),
-                (owner, Said::Held) => {
-                    self.kills.inside += 1;
-                    self.kill(owner);
-                }
+                (owner, Said::Held) => self.kill_inside(owner),
                 // It will be held, and then there is more to say.
                 (owner, Said::Inside) if self.victim(owner).is_some_and(|victim| victim.holds) => {}
                 (owner, Said::Inside) => {
@@ -125,6 +122,11 @@ impl Killer {
         self.alive.iter_mut().find(|victim| victim.child.id() == id)
     }
 
+    fn kill_inside(&mut self, id: u32) {
+        self.kills.inside += 1;
+        self.kill(id);
+    }
+
     fn kill(&mut self, id: u32) {
         let at = self.alive.iter().position(|victim| victim.child.id() == id).unwrap();
         drop(self.alive.swap_remove(at));
@@ -137,12 +139,20 @@ impl Killer {
         if self.alive.len() < 2 {
             self.start();
         }
-        while self.hear().0 == sleeper {}
+        let (heir, said) = loop {
+            match self.hear() {
+                (id, _) if id == sleeper => {}
+                heard => break heard,
+            }
+        };
         signal("-CONT", sleeper);
         let victim = self.victim(sleeper).unwrap();
         victim.holds = false;
         writeln!(victim.child.stdin.as_mut().unwrap(), "go on").unwrap();
         self.kills.slept += 1;
+        if said == Said::Held {
+            self.kill_inside(heir);
+        }
     }
 }
 

@@ -74,6 +74,8 @@ async fn a_wake_up_that_comes_before_the_event_can_be_read_loses_nothing() {
     running.stop().await;
 }
 
+/// The test needs several threads then: its own waits while the database is dropped, and the server waits for those who are
+/// only just connecting.
 async fn process(database: &Database) -> PgStore {
     PgStore::options().wake_ups(WakeUps::AcrossProcesses).connect(database.url()).await.unwrap()
 }
@@ -86,7 +88,7 @@ async fn kill_listeners(database: &Database) -> i64 {
     sqlx::query_scalar(KILL).fetch_one(&mut connect(database).await).await.unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wake_up_from_another_process_is_enough() {
     let (database, _) = migrated().await;
     let (writer, store) = (process(&database).await, process(&database).await);
@@ -99,7 +101,7 @@ async fn a_wake_up_from_another_process_is_enough() {
     running.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_appended_while_nobody_listened_wakes_when_somebody_does() {
     let (database, _) = migrated().await;
     let (writer, store) = (process(&database).await, process(&database).await);
@@ -124,7 +126,7 @@ async fn what_was_appended_while_nobody_listened_wakes_when_somebody_does() {
     running.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn with_no_connection_to_listen_on_the_events_are_found() {
     let (database, writer) = migrated().await;
     let store = process(&database).await;

@@ -1,5 +1,5 @@
-//! One projection straggles inside an event while everything else goes on, and its process is killed: nothing is lost, because its
-//! checkpoint stands behind what was committed, and not behind what was begun.
+//! One projection straggles inside an event while everything else goes on, and its process is killed: nothing is lost, because
+//! its checkpoint stands behind what was committed, and not behind what was begun.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -68,7 +68,7 @@ struct Tally {
 /// One of many that take the lease away from each other all the time, and move to places before and behind the checkpoint.
 async fn move_about<S: World>(store: S, owner: Uuid, mut random: Random) -> Tally {
     let mut tally = Tally::default();
-    for _ in 0..60 {
+    for _ in 0..40 {
         let Claim::Granted(lease) = store.claim(&id("notes"), 0, owner, PATIENCE).await.unwrap() else {
             unreachable!("it is always their own")
         };

@@ -1,5 +1,5 @@
-//! An event that today's code cannot read: its stream waits behind it in order, others go on. Once the code can read it, and somebody
-//! says so, everything is taken in, in order; also when the process has crashed in between.
+//! An event that today's code cannot read: its stream waits behind it in order, others go on. Once the code can read it, and
+//! somebody says so, everything is taken in, in order; also when the process has crashed in between.
 
 use es_core::{Control, DeadLetterStatus, Event, NewEvent, OnFailure, Runner, Running, Version};
 use serde::{Deserialize, Serialize};

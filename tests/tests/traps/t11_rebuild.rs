@@ -17,12 +17,12 @@ use crate::world::{
     Notes, PATIENCE, Script, World, assert_exactly_once, control, id, place, put, put_texts, status, until,
 };
 
-/// Tells of everything that concerns an account, and in which order it came, in a few bytes.
+/// Tells of everything that concerns an account, and in which order it came, in a few bytes. It is never removed, because then
+/// it would not tell of what was there before a rebuild.
 #[derive(Default, Serialize, Deserialize)]
 struct Trail<const VERSION: u32> {
     events: u64,
     trail: u64,
-    closed: bool,
 }
 
 impl<const VERSION: u32> Document for Trail<VERSION> {
@@ -43,11 +43,6 @@ impl<const VERSION: u32> Document for Trail<VERSION> {
         (self.trail, &event.stream, event.version.0).hash(&mut hasher);
         self.trail = hasher.finish();
         self.events += 1;
-        self.closed = matches!(event.event, Everything::Account(AccountEvent::Closed));
-    }
-
-    fn is_deleted(&self) -> bool {
-        self.closed
     }
 }
 

@@ -1,5 +1,5 @@
-//! A dump is restored into another cluster, with a projection that was half way and a stream that was parked: it goes on there, and
-//! skips nothing and doubles nothing.
+//! A dump is restored into another cluster, with a projection that was half way and a stream that was parked: it goes on there,
+//! and skips nothing and doubles nothing.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -50,6 +50,7 @@ async fn assert_nothing_is_skipped_or_doubled(store: &PgStore) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_projection_goes_on_in_another_cluster_where_it_was() {
     const FAR_AHEAD: &str = "DO $$ BEGIN FOR n IN 1..3000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$";
+    const WITHOUT_PLACE: &str = "SELECT (SELECT count(*) FROM es.events) - (SELECT max(events) FROM es.ticks)";
     let old_home = Postgres::on(Database::create_on(&Server::private().await).await).await;
     connect(&old_home.0).await.execute(FAR_AHEAD).await.unwrap();
     let (old, process, script) = (old_home.open().await, Process::new(), Script::breaking(&["poison"]));
@@ -64,12 +65,17 @@ async fn a_projection_goes_on_in_another_cluster_where_it_was() {
     put_texts(&old, "bob", &["one", "two", "three", "four", "five"]).await;
     until("it is half way", || async { script.calls() == calls + 1 }).await;
     until("its twin is not", || async { status(&old, &id("statement")).await.lag_events == 0 }).await;
-    // Without a place in the log when the dump is taken, because nobody looks.
+    // It has no place in the log when the dump is taken, because nobody gets to give it one.
+    let mut keeps_others_from_it = connect(&old_home.0).await;
+    keeps_others_from_it.execute("SELECT pg_advisory_lock(es.tick_lock())").await.unwrap();
     put_texts(&old, "ada", &["four"]).await;
 
     let new_database = Database::create_on(&Server::private().await).await;
     restore(&old_home.0, &new_database);
     process.kill();
+    let without_place: i64 =
+        sqlx::query_scalar(WITHOUT_PLACE).fetch_one(&mut connect(&new_database).await).await.unwrap();
+    assert_eq!(without_place, 1);
     let refused = PgStore::connect(new_database.url()).await.unwrap_err();
     assert!(format!("{refused:?}").contains("were restored from another cluster"), "{refused:?}");
 
