@@ -77,7 +77,7 @@
 //! # Features
 //!
 //! - `macros` (default): the derives.
-//! - `testing`: given/when/then, for `[dev-dependencies]`.
+//! - `testing`: given/when/then, and tests of read models, for `[dev-dependencies]`.
 //! - `conformance`: the suite that every store passes, for `[dev-dependencies]` of a store.
 
 mod id;

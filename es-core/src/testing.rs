@@ -1,4 +1,5 @@
-//! Given, when, then: tests of aggregates that read like prose and need no store.
+//! Given, when, then: tests of aggregates that read like prose and need no store; and tests of read models, which
+//! [`read_model_on`] begins.
 //!
 //! Behind the feature `testing`, which belongs in `[dev-dependencies]`. The functions panic when an expectation is not met:
 //! that is how a Rust test fails.
@@ -43,18 +44,24 @@
 //! ```
 #![allow(clippy::panic, reason = "a failed expectation fails the test")]
 
+mod read_model;
+mod text;
+
 use std::fmt::Debug;
 
 use serde_json::Value;
-use similar::TextDiff;
 
 use crate::aggregate::Aggregate;
 use crate::command::{Command, Context, Handle, HandleWith};
 use crate::event::{AggregateEvent, EncodedEvent, Event, IntoEvents};
 use crate::metadata::Metadata;
+use crate::runner::guard::chain;
 use crate::snapshot::Snapshots;
 use crate::stream::Version;
 use crate::timestamp::Timestamp;
+use text::{diff, pretty};
+
+pub use read_model::{AllDocuments, OnStore, ReadBack, ReadModelTest, TestStore, read_model_on};
 
 /// What has happened before.
 ///
@@ -418,38 +425,4 @@ fn story(events: &[Stored]) -> String {
         return "(nothing)\n".into();
     }
     events.iter().map(|event| format!("{} {}", event.event_type, pretty(&event.payload))).collect()
-}
-
-fn pretty(json: &str) -> String {
-    let pretty = serde_json::from_str::<Value>(json).and_then(|value| serde_json::to_string_pretty(&value));
-    pretty.unwrap_or_else(|_| json.to_owned()) + "\n"
-}
-
-/// So many unchanged lines are shown around a change: more than any story has. The diff reckons with twice as many.
-const ALL_LINES: usize = usize::MAX / 4;
-
-fn diff(expected: &str, actual: &str) -> String {
-    TextDiff::from_lines(expected, actual)
-        .unified_diff()
-        .context_radius(ALL_LINES)
-        .header("expected", "actual")
-        .to_string()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |source| source.source())
-        .fold(error.to_string(), |text, source| format!("{text}: {source}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_diff_shows_what_differed() {
-        let stored = |payload: &str| Stored { event_type: "a.b", schema_version: 1, payload: payload.into() };
-        let text = diff(&story(&[stored(r#"{"x":1,"y":2}"#)]), &story(&[stored(r#"{"x":1,"y":3}"#)]));
-        assert!(text.contains("-  \"y\": 2\n+  \"y\": 3"), "{text}");
-        assert!(text.contains("   \"x\": 1"), "unchanged lines are shown, too: {text}");
-    }
 }
