@@ -1,5 +1,7 @@
 //! The write side in one page: load, decide, append, and again after a conflict.
 
+mod followed;
+
 use std::future::{Future, IntoFuture};
 use std::time::Instant;
 
@@ -329,7 +331,7 @@ impl<'a, S: EventStore, C: Command, D: Decide<C> + 'a> IntoFuture for Execute<'a
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        if Self::is_followed() { Box::pin(self.run_followed()) } else { Box::pin(self.run()) }
     }
 }
 

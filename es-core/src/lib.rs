@@ -77,6 +77,7 @@
 //! # Features
 //!
 //! - `macros` (default): the derives.
+//! - `metrics`: how projections are doing, by the facade of the crate `metrics`.
 //! - `testing`: given/when/then, and tests of read models, for `[dev-dependencies]`.
 //! - `conformance`: the suite that every store passes, for `[dev-dependencies]` of a store.
 

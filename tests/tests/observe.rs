@@ -7,13 +7,14 @@ mod listener;
 #[path = "observe/recorder.rs"]
 mod recorder;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Aggregate, BoxError, Control, Error, Event, EventStoreExt, ExpectedVersion, OnFailure, ProjectionId, Projector,
-    ReadModelStore, Recorded, Retry, Runner, Settings, StartError,
+    Aggregate, BoxError, Command, Context, Control, Error, Event, EventStoreExt, ExpectedVersion, OnFailure,
+    ProjectionId, Projector, ReadModelStore, Recorded, Retry, Runner, Settings, StartError,
 };
 use es_memory::{MemoryStore, Tables};
 use listener::{Listener, Told};
@@ -36,6 +37,17 @@ struct Account;
 
 impl Account {
     fn pass_by(&mut self, _: AccountEvent) {}
+}
+
+#[derive(Clone, Command)]
+#[command(aggregate = Account, handle = write, error = Infallible)]
+struct Write {
+    id: String,
+    text: String,
+}
+
+fn write(_: &Account, command: Write, _: &Context) -> Result<AccountEvent, Infallible> {
+    Ok(AccountEvent::Noted { text: command.text })
 }
 
 /// Takes in everything but poison, and has trouble that passes when it is told to.
@@ -331,4 +343,23 @@ async fn without_an_observer_there_are_counters_alone() {
 
     let refused = runner(&store, Settings::default()).observe_every(Duration::ZERO).start().await.unwrap_err();
     assert!(matches!(refused, StartError::ObserveEvery), "{refused}");
+}
+
+#[tokio::test]
+async fn a_command_has_a_span_for_who_listens_closely() {
+    let write = |text: &str| Write { id: "ada".to_owned(), text: text.to_owned() };
+    let (store, listener, coarse) = (MemoryStore::new(), Listener::up_to(Level::DEBUG), Listener::up_to(Level::INFO));
+    {
+        let _listens = listener.listen();
+        store.execute(write("a")).await.unwrap();
+    }
+    {
+        let _listens = coarse.listen();
+        store.execute(write("b")).await.unwrap();
+    }
+    let [span] = listener.spans("execute").try_into().unwrap();
+    assert_eq!(span.fields["stream"], "account-ada");
+    assert!(span.fields["command"].ends_with("::Write"), "{span:?}");
+    assert_eq!((span.fields["attempts"].as_str(), span.fields["stream_version"].as_str()), ("1", "1"));
+    assert_eq!(coarse.spans("execute").len(), 0);
 }
