@@ -12,10 +12,18 @@ use crate::sql::Sql;
 
 /// The last statement before the commit. An owner that froze or vanished between the two would keep the row locked, and with it
 /// everybody out; so from here on the server gives up soon on a transaction that says nothing.
+///
+/// A batch need not be on the disk when it is committed, as $7 says. Effect and checkpoint are in one transaction, and the log
+/// stays: should the server crash within the next moments, both are gone, and the batch is taken in again. What is written to
+/// the disk later in any way, an append for example, takes the batch along, so nothing is ever kept that rests on what is lost.
 pub(crate) const ADVANCE: &str = "
 UPDATE {schema}.projection_parts SET position = $5, events = events + $6, updated_at = clock_timestamp()
  WHERE name = $1 AND version = $2 AND first_slice = $3 AND token = $4 AND position <= $5
-RETURNING set_config('idle_in_transaction_session_timeout', '5s', true) IS NOT NULL";
+RETURNING set_config('idle_in_transaction_session_timeout', '5s', true) IS NOT NULL
+      AND ($7 OR set_config('synchronous_commit', 'off', true) IS NOT NULL)";
+
+/// An append is on the disk when it is committed, as everybody else's is.
+pub(crate) const DURABLE: &str = "SET LOCAL synchronous_commit TO DEFAULT";
 
 pub(crate) const RESET: &str = "SELECT {schema}.reset_projection($1, $2, $3, $4, $5, $6)";
 
@@ -45,8 +53,16 @@ pub(crate) const HOLD_APPENDS: &str = "SELECT {schema}.hold_appends()";
 
 /// How checkpoints move.
 pub(crate) enum Move {
-    Advance { to: Position, events: u64 },
-    Reset { to: Position, live_from: Position },
+    /// With a commit that waits for the disk, or not.
+    Advance {
+        to: Position,
+        events: u64,
+        durable: bool,
+    },
+    Reset {
+        to: Position,
+        live_from: Position,
+    },
     Dismiss,
 }
 
@@ -60,7 +76,9 @@ impl Ask for MoveTo<'_> {
         let Self(held, to) = self;
         let sql = &sql.read_models;
         let query = match to {
-            Move::Advance { to, events } => under(&sql.advance, held).bind(signed(to.0)).bind(signed(*events)),
+            Move::Advance { to, events, durable } => {
+                under(&sql.advance, held).bind(signed(to.0)).bind(signed(*events)).bind(*durable)
+            }
             Move::Reset { to, live_from } => under(&sql.reset, held).bind(signed(to.0)).bind(signed(live_from.0)),
             Move::Dismiss => under(&sql.dismiss, held),
         };

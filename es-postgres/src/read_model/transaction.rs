@@ -15,7 +15,7 @@ use crate::append::Prepared;
 use crate::connections::{Ask, Kept};
 use crate::error::{self, Failure};
 use crate::outcome::Doubt;
-use crate::read_model::checkpoint::{HoldAppends, Move, MoveTo, Seize};
+use crate::read_model::checkpoint::{self, HoldAppends, Move, MoveTo, Seize};
 use crate::read_model::{dead_letters, documents};
 use crate::schema::Schema;
 use crate::sql::Sql;
@@ -103,6 +103,18 @@ impl Ask for IsAlive {
 
     async fn ask(&mut self, _: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
         sqlx::query("SELECT 1").execute(connection).await?;
+        Ok(())
+    }
+}
+
+/// An append comes after the checkpoint was moved.
+struct Durable;
+
+impl Ask for Durable {
+    type Answer = ();
+
+    async fn ask(&mut self, _: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
+        sqlx::query(checkpoint::DURABLE).execute(connection).await?;
         Ok(())
     }
 }
@@ -213,7 +225,8 @@ impl ReadModelTransaction for PgReadModelTransaction {
     }
 
     async fn advance(&mut self, held: &Lease, to: Position, events: u64) -> Result<(), AdvanceError> {
-        self.move_to(held, Move::Advance { to, events }).await
+        let durable = self.appended.is_some();
+        self.move_to(held, Move::Advance { to, events, durable }).await
     }
 
     async fn reset(&mut self, held: &Lease, to: Position, live_from: Position) -> Result<(), AdvanceError> {
@@ -230,6 +243,9 @@ impl ReadModelTransaction for PgReadModelTransaction {
 
     async fn append(&mut self, append: Append) -> Result<Appended, Error> {
         let append = Prepared::new(append)?;
+        if self.moved {
+            self.ask(Durable).await?;
+        }
         let outcome = append.store(self.store.sql(), self.kept.connection()).await;
         let appended = outcome.map_err(|failure| failure.into_error(self.schema()))?.into_result()?;
         self.lent_out = false;

@@ -182,3 +182,32 @@ async fn appends_are_not_held_up_for_long_by_whoever_waits_to_hold_them() {
     run(&mut stranger, "COMMIT").await;
     assert_eq!(store.log_end().await.unwrap(), Position(2));
 }
+
+async fn waits_for_the_disk(transaction: &mut PgReadModelTransaction) -> bool {
+    let set: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(transaction.target()).await.unwrap();
+    set == "on"
+}
+
+/// What was appended must be on the disk when it is called stored. A batch is taken in again after a crash.
+#[tokio::test]
+async fn only_a_batch_that_appends_nothing_is_committed_without_the_disk() {
+    let (store, id, _database) = registered("balances").await;
+    let lease = granted(&store, &id, Uuid::now_v7()).await;
+
+    let mut batch = store.begin().await.unwrap();
+    assert!(waits_for_the_disk(&mut batch).await);
+    batch.advance(&lease, Position(1), 1).await.unwrap();
+    assert!(!waits_for_the_disk(&mut batch).await);
+    batch.append(deposit("ada", 1)).await.unwrap();
+    assert!(waits_for_the_disk(&mut batch).await, "an append behind the checkpoint");
+    batch.commit().await.unwrap();
+
+    let mut batch = store.begin().await.unwrap();
+    batch.append(deposit("ada", 1)).await.unwrap();
+    batch.advance(&lease, Position(2), 1).await.unwrap();
+    assert!(waits_for_the_disk(&mut batch).await, "an append before it");
+    batch.commit().await.unwrap();
+
+    let mut next = store.begin().await.unwrap();
+    assert!(waits_for_the_disk(&mut next).await, "it was for one transaction only");
+}
