@@ -176,7 +176,7 @@ impl<S: ReadModelStore, R: Seen> ReadModelTest<S, R> {
     ///
     /// 1. Documents without a store: `key` and `apply` fail over no event, keys are such that a store can keep them, and each
     ///    document is the same when it is written as JSON and read again between the events.
-    /// 2. All events at once. This shows what is expected, if anything is.
+    /// 2. All events at once, as far as the runner takes them: 250 to begin with. This shows what is expected, if anything is.
     /// 3. One event at a time.
     /// 4. A process that dies after each effect, before it is committed, followed by the next; and transactions that fail there,
     ///    and are tried again.

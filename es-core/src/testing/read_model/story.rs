@@ -181,3 +181,40 @@ impl Lots {
         usize::try_from((mixed ^ (mixed >> 31)) % (end.max(1) as u64)).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(stream: &str, version: u64) -> Told {
+        let stream = StreamId::new("account", stream).unwrap();
+        let event = NewEvent::new("account.opened", 1, "{}");
+        Told { stream, version: Version(version), event, at: Timestamp::UNIX_EPOCH }
+    }
+
+    fn order(story: &Story) -> String {
+        story.0.iter().map(|told| format!("{}{} ", told.stream.id(), told.version)).collect()
+    }
+
+    #[test]
+    fn other_orders_are_different_ones_of_the_same_events_in_stream_order() {
+        let story = Story(vec![told("a", 1), told("b", 1), told("a", 2), told("b", 2), told("c", 1)]);
+        let others = story.interleavings(7);
+        assert!(others.len() >= 5, "{others:?}");
+        let mut seen = HashSet::from([order(&story)]);
+        for (_, other) in &others {
+            assert!(seen.insert(order(other)), "each is another one: {}", order(other));
+            assert_eq!(other.len(), story.len());
+            for stream in ["a", "b", "c"] {
+                let of_stream = other.0.iter().filter(|told| told.stream.id() == stream);
+                assert!(of_stream.is_sorted_by(|one, next| one.version < next.version), "{}", order(other));
+            }
+        }
+        assert_eq!(order(&others[0].1), "c1 b1 b2 a1 a2 ");
+    }
+
+    #[test]
+    fn one_stream_has_one_order() {
+        assert!(Story(vec![told("a", 1), told("a", 2)]).interleavings(0).is_empty());
+    }
+}
