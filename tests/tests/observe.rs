@@ -54,6 +54,7 @@ fn write(_: &Account, command: Write, _: &Context) -> Result<AccountEvent, Infal
 #[derive(Clone, Default)]
 struct Notes {
     trouble: Arc<AtomicBool>,
+    trouble_at_first: Arc<AtomicBool>,
 }
 
 impl Projector for Notes {
@@ -72,6 +73,11 @@ impl Projector for Notes {
             return Err(Error::unavailable("the connection was lost").into());
         }
         Ok(tables.put("notes", &event.id.0.to_string(), text)?)
+    }
+
+    async fn replay_begins(&self, _: &mut Tables) -> Result<(), BoxError> {
+        let has_trouble = self.trouble_at_first.swap(false, Ordering::SeqCst);
+        if has_trouble { Err(Error::unavailable("the server restarts").into()) } else { Ok(()) }
     }
 
     async fn clear(&self, tables: &mut Tables) -> Result<(), BoxError> {
@@ -272,12 +278,20 @@ async fn trouble_that_passes_is_the_stores() {
 
     let notes = Notes::default();
     notes.trouble.store(true, Ordering::SeqCst);
+    notes.trouble_at_first.store(true, Ordering::SeqCst);
     Runner::new(store.clone()).add(notes).run_to_end().await.unwrap();
 
-    let again = listener.only("trying again");
-    assert!(again.fields["error"].contains("the connection was lost"), "{again:?}");
+    // Some trouble is with a batch, some with the transaction around it.
+    for (message, error) in
+        [("trying again", "the connection was lost"), ("the store is in trouble", "the server restarts")]
+    {
+        let told = listener.only(message);
+        assert!(told.fields["error"].contains(error), "{told:?}");
+        assert_eq!((told.level, told.fields["attempts"].as_str()), (Level::WARN, "1"));
+        assert!(told.fields.contains_key("wait_seconds"));
+    }
     let failures = "es_projection_failures_total{projection=notes,version=3,kind=store}";
-    assert_eq!(recorder.value(failures), Some(1.0));
+    assert_eq!(recorder.value(failures), Some(2.0));
 }
 
 #[tokio::test]
