@@ -7,7 +7,6 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::aggregate::Aggregate;
 use crate::document::{self, Document, decode};
@@ -167,13 +166,15 @@ impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
 
 /// A value as it stands in the JSON, without the quotes of a text.
 fn text_of(field: &str, value: &impl Serialize) -> Result<String, String> {
-    match serde_json::to_value(value) {
-        Ok(Value::String(text)) => Ok(text),
-        Ok(scalar @ (Value::Number(_) | Value::Bool(_))) => Ok(scalar.to_string()),
-        Ok(other) => {
-            Err(format!("field `{field}` cannot be asked for {other}: only for a text, a number or a truth value"))
+    let unfit = |error| format!("field `{field}` cannot be asked for this value: {error}");
+    // As text, because that is how documents are written: a number changes when it becomes a `Value`, where it fits one.
+    let json = serde_json::to_string(value).map_err(unfit)?;
+    match json.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(&json).map_err(unfit),
+        Some(b'{' | b'[' | b'n') | None => {
+            Err(format!("field `{field}` cannot be asked for {json}: only for a text, a number or a truth value"))
         }
-        Err(error) => Err(format!("field `{field}` cannot be asked for this value: {error}")),
+        Some(_) => Ok(json),
     }
 }
 

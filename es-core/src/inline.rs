@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::document::Document;
 use crate::error::{BoxError, Error};
 use crate::projection::{Batch, Projector};
 use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, ReadModelTransaction, Registration};
 use crate::recorded::{Append, Appended, NewEvent, Position, RawEvent, Recorded};
+use crate::retry::Retry;
 use crate::runner::guard::guarded;
 use crate::runner::work::{Fold as Folded, Project, Scope, Work};
 use crate::snapshot::Snapshot;
@@ -149,13 +151,26 @@ impl<S: ReadModelStore> InlineBuilder<S> {
             let registration = layer.registration().map_err(|invalid| Error::setup(invalid.to_string()))?;
             let is_new = store.parts(&registration.id).await?.is_empty();
             if is_new && store.log_end().await? > Position::START {
-                layer.build(&store).await?;
+                build(&**layer, &store).await?;
             }
             // Only now, so that one that was not built, because of a crash for example, is still new the next time. Whoever
             // builds it a second time does so from nothing, and finds the same.
             store.register(&Registration { inline: true, ..registration }).await?;
         }
         Ok(Inline { store, layers: layers.into() })
+    }
+}
+
+/// Builds it, however often an append comes in between.
+async fn build<S: ReadModelStore>(layer: &dyn Layer<S>, store: &S) -> Result<(), Error> {
+    let (retry, start) = (Retry::default(), Instant::now());
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match layer.build(store).await {
+            Err(error) if error.is_transient() && retry.allows(attempts, start.elapsed()) => retry.wait(attempts).await,
+            built => return built,
+        }
     }
 }
 

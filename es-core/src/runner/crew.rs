@@ -1,11 +1,12 @@
 //! All parts of one projection in this process: an engine for each, also when it is divided anew.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::read_model::ReadModelStore;
@@ -26,6 +27,7 @@ pub(super) struct Crew<S, W> {
     work: Arc<W>,
     meter: Meter,
     divided: Arc<Notify>,
+    yielded: Arc<Mutex<Option<Instant>>>,
     /// The parts that an engine is there for, by their first slices.
     manned: HashSet<u16>,
     engines: JoinSet<(u16, End)>,
@@ -35,7 +37,8 @@ impl<S: ReadModelStore, W: Work<S>> Crew<S, W> {
     pub(super) fn new(launch: Launch<S>, work: W) -> Self {
         let (work, divided) = (Arc::new(work), Arc::new(Notify::new()));
         let meter = Meter::new(&launch.id);
-        Self { launch, work, meter, divided, manned: HashSet::new(), engines: JoinSet::new() }
+        let (yielded, manned, engines) = (Arc::default(), HashSet::new(), JoinSet::new());
+        Self { launch, work, meter, divided, yielded, manned, engines }
     }
 
     pub(super) async fn run(mut self) {
@@ -113,6 +116,7 @@ impl<S: ReadModelStore, W: Work<S>> Crew<S, W> {
             owner: *owner,
             stop,
             divided: Arc::clone(&self.divided),
+            yielded: Arc::clone(&self.yielded),
         };
         let first = part.first();
         let engine = Engine::new(post, Board::seat(board, first), part);

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -33,6 +33,10 @@ use crate::stream::StreamId;
 /// somebody else let go of.
 pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(1);
 
+/// How long a process keeps its other parts after it has let go of one: whoever wants one claims, and the renewals of this
+/// process tell whether it wants another, within a heartbeat each.
+const BETWEEN_YIELDS: Duration = Duration::from_millis(1_500);
+
 /// How long to wait between tries while the store is out of reach.
 pub(super) const STORE_TROUBLE: Retry =
     Retry::attempts(u32::MAX).base(Duration::from_millis(50)).cap(Duration::from_secs(5));
@@ -51,6 +55,8 @@ pub(super) struct Engine<S, W> {
     stop: watch::Receiver<bool>,
     /// Told when the projection is not divided any more as it was.
     divided: Arc<Notify>,
+    /// When a part of the projection was let go of last, so that others have it.
+    yielded: Arc<Mutex<Option<Instant>>>,
     /// How many times in a row the store was in trouble.
     troubles: u32,
     /// Whether this version was made the one that serves, where that is wanted.
@@ -67,6 +73,7 @@ pub(super) struct Post<S, W> {
     pub(super) owner: Uuid,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) divided: Arc<Notify>,
+    pub(super) yielded: Arc<Mutex<Option<Instant>>>,
 }
 
 /// How an engine ends.
@@ -89,7 +96,9 @@ pub(super) struct Owned {
     pub(super) poll: Duration,
     /// Whether it looks again because time has passed, and not because it was woken.
     pub(super) is_round: bool,
-    /// Set when another process should have a part, too.
+    /// Whether it was refused to have this version serve, under this lease.
+    pub(super) must_not_serve: bool,
+    /// Set while another process should have a part, too.
     wanted: Arc<AtomicBool>,
 }
 
@@ -125,7 +134,7 @@ impl From<AdvanceError> for Halt {
 /// Turns: the lease is claimed, and held while it lasts.
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     pub(super) fn new(post: Post<S, W>, seat: Seat, slices: Slices) -> Self {
-        let Post { store, work, id, settings, feed, owner, stop, divided } = post;
+        let Post { store, work, id, settings, feed, owner, stop, divided, yielded } = post;
         Self {
             filter: work.filter(),
             part: Part::new(&id, slices),
@@ -139,6 +148,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             owner,
             stop,
             divided,
+            yielded,
             troubles: 0,
             serves: !settings.serve,
         }
@@ -244,6 +254,17 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         self.rest(LONGEST_HEARTBEAT * 2).await;
     }
 
+    /// All parts of this process learn that one is wanted. Only one is let go of at once, and the next one not before it could
+    /// have been claimed: otherwise all of them would be handed to and fro.
+    pub(super) fn is_its_turn_to_yield(&self) -> bool {
+        let mut yielded = self.yielded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_turn = yielded.is_none_or(|before| before.elapsed() > BETWEEN_YIELDS);
+        if is_turn {
+            *yielded = Some(Instant::now());
+        }
+        is_turn
+    }
+
     async fn bear_with(&mut self, error: &Error) {
         self.troubles = self.troubles.saturating_add(1);
         let (error, attempts) = (chain(error), self.troubles);
@@ -289,9 +310,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
                 tokio::time::sleep(every).await;
                 let pulse = pulse(&seat.progress(), &mut before);
                 match store.renew(&lease, length, &pulse).await {
-                    Ok(Renewal::Kept) => {}
-                    Ok(Renewal::Wanted) => wanted.store(true, Ordering::Relaxed),
                     Ok(Renewal::Lost) => return Err(Halt::Claim),
+                    Ok(renewal) => wanted.store(renewal == Renewal::Wanted, Ordering::Relaxed),
                     Err(error) if error.is_transient() => observe::not_renewed(&error),
                     Err(error) => return Err(Halt::Store(error)),
                 }
@@ -363,7 +383,8 @@ impl Owned {
         let ours = |letter: &DeadLetter| letter.status.is_parked() && lease.slices.contains(&letter.stream);
         let parked = letters.into_iter().filter(ours).map(|letter| (letter.stream.clone(), letter)).collect();
         let position = lease.position;
-        Self { position, written: position, written_at: Instant::now(), parked, poll, is_round: false, wanted, lease }
+        let (written, written_at) = (position, Instant::now());
+        Self { lease, position, written, written_at, parked, poll, is_round: false, must_not_serve: false, wanted }
     }
 
     /// Where nothing has called, an answer that somebody else got a while ago will do.

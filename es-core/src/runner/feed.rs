@@ -70,7 +70,7 @@ impl Feed {
     ) -> Result<LogPage, Error> {
         let Some(filter) = &self.filter else { return store.read_log(read, visit).await };
         if let Worth::Enough(page) = self.worth(&read, since) {
-            return page.hand_out(&read, visit);
+            return page.hand_out(&read, since, visit);
         }
         if let Worth::Nothing = self.worth(&read, since) {
             return store.read_log(read, visit).await;
@@ -78,12 +78,12 @@ impl Feed {
         let turn = self.turn.lock().await;
         // Somebody may have read it while this reader waited for its turn.
         if let Worth::Enough(page) = self.worth(&read, since) {
-            return page.hand_out(&read, visit);
+            return page.hand_out(&read, since, visit);
         }
         let page = Arc::new(Page::read(store, read.clone(), filter).await?);
         *self.page.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&page));
         drop(turn);
-        page.hand_out(&read, visit)
+        page.hand_out(&read, since, visit)
     }
 
     fn worth(&self, read: &ReadLog, since: Instant) -> Worth {
@@ -112,8 +112,8 @@ impl Page {
         Ok(Self { after, end, begun, events })
     }
 
-    /// Hands out what the reader wants of it.
-    fn hand_out(&self, read: &ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
+    /// Hands out what the reader wants of it. Where the log ended before `since` says nothing of where it ends now.
+    fn hand_out(&self, read: &ReadLog, since: Instant, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         let first = self.events.partition_point(|event| event.position <= Some(read.after));
         let mut left = read.limit;
         let mut next = read.after;
@@ -127,7 +127,7 @@ impl Page {
             }
             next = event.position.unwrap_or(next);
         }
-        Ok(LogPage { next: self.end.next.max(next), at_end: self.end.at_end })
+        Ok(LogPage { next: self.end.next.max(next), at_end: self.end.at_end && self.begun >= since })
     }
 }
 

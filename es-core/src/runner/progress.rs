@@ -190,10 +190,12 @@ impl Seat {
 impl Seats {
     fn whole(&self) -> Progress {
         let parts = || self.parts.values().map(|(progress, _)| progress);
+        let ours = self.parts.values().filter(|(_, lease)| lease.is_some()).map(|(progress, _)| progress.position);
         let telling = parts().max_by_key(|progress| progress.phase.urgency());
         let phase = telling.map(|progress| progress.phase.clone()).unwrap_or_default();
         Progress {
-            position: parts().map(|progress| progress.position).min().unwrap_or_default(),
+            // What others work on says nothing here. Where nothing is worked on, it is as far as it was.
+            position: ours.min().or_else(|| parts().map(|progress| progress.position).min()).unwrap_or_default(),
             events: self.events_before + parts().map(|progress| progress.events).sum::<u64>(),
             phase: self.ended.clone().map_or(phase, Phase::Stopped),
         }

@@ -21,7 +21,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             self.write_down(owned).await?;
             return Err(Halt::Claim);
         }
-        if owned.is_wanted() {
+        if owned.is_wanted() && self.is_its_turn_to_yield() {
             self.write_down(owned).await?;
             return Err(Halt::Yield);
         }
@@ -59,6 +59,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         self.part.at_end(owned.position);
         self.publish(|progress| progress.phase = Phase::Idle);
         tokio::select! {
+            // When both are true it must look itself, and not take an answer that is older than the append.
+            biased;
             () = appended => (owned.poll, owned.is_round) = (self.settings.poll, false),
             () = self.rest(owned.poll) => {
                 (owned.poll, owned.is_round) = ((owned.poll * 2).min(Settings::LONGEST_POLL.max(owned.poll)), true);
@@ -80,7 +82,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// Makes this version the one that serves, if that is wanted and it has caught up.
     async fn serve(&mut self, owned: &mut Owned) -> Result<(), Halt> {
-        if self.serves || owned.position < owned.lease.live_from {
+        if self.serves || owned.must_not_serve || owned.position < owned.lease.live_from {
             return Ok(());
         }
         self.write_down(owned).await?;
@@ -90,13 +92,22 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
                 self.serves = true;
                 Ok(())
             }
-            // Another part has not caught up yet, and will see to it.
+            // Another part has not caught up yet, and will see to it; or a task is to be done first, and takes the lease away.
             Err(Error::Setup { .. }) => {
-                self.serves = owned.lease.parts > 1;
+                owned.must_not_serve = true;
                 Ok(())
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Sees to it that history has ended, before anything is taken in that comes behind it.
+    pub(super) async fn end_history(&mut self, owned: &mut Owned) -> Result<(), Halt> {
+        if owned.written < owned.lease.live_from {
+            self.reach(owned, owned.lease.live_from, 0);
+            self.write_down(owned).await?;
+        }
+        Ok(())
     }
 
     /// Writes the checkpoint down, where it moved only past events of no interest.

@@ -45,10 +45,14 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let live_from = owned.lease.live_from;
         let live = page.events.partition_point(|event| event.position <= Some(live_from));
         let (history, present) = page.events.split_at(live);
-        for (events, replay) in [(history, true), (present, false)] {
-            if !events.is_empty() {
-                self.take_in(owned, &Batch::new(events, replay), page.end_of(events)).await?;
-            }
+        if !history.is_empty() {
+            // Where the present follows, history ends before it, whether its last events are wanted or not.
+            let to = if present.is_empty() { page.end_of(history) } else { live_from };
+            self.take_in(owned, &Batch::new(history, true), to).await?;
+        }
+        if !present.is_empty() {
+            self.end_history(owned).await?;
+            self.take_in(owned, &Batch::new(present, false), page.end_of(present)).await?;
         }
         match page.unreadable {
             Some((place, error)) => {

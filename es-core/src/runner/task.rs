@@ -16,7 +16,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         self.publish(|progress| progress.phase = Phase::Working);
         let live_from = self.store.log_end().await?;
         let mut transaction = self.store.begin().await?;
-        let prepared = guarded(self.prepare(task, &mut transaction)).await;
+        // From the start on, the first batch of each part tells by itself. At the end there is nothing to tell of.
+        let begins = matches!(task, Task::Rewind(to) if to > Position::START && to < live_from);
+        let told = if begins { lease.parts } else { 0 };
+        let prepared = guarded(self.prepare(task, told, &mut transaction)).await;
         match prepared.map_err(BoxError::from).flatten() {
             Ok(()) => {}
             Err(error) if self.store.is_transient(&error) => return Err(Halt::Store(Error::unavailable(error))),
@@ -31,15 +34,16 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         Ok(())
     }
 
-    async fn prepare(&self, task: Task, transaction: &mut S::Transaction) -> Result<(), BoxError> {
+    /// Tells `told` times that history begins: once for each part.
+    async fn prepare(&self, task: Task, told: u16, transaction: &mut S::Transaction) -> Result<(), BoxError> {
         match task {
-            Task::Rebuild => self.work.clear(&self.id, transaction).await,
-            Task::Rewind(to) => {
-                self.work.rewind(to, transaction).await?;
-                // From the start on, the first batch tells by itself.
-                if to > Position::START { self.work.replay(Replay::Begins, transaction).await } else { Ok(()) }
-            }
+            Task::Rebuild => self.work.clear(&self.id, transaction).await?,
+            Task::Rewind(to) => self.work.rewind(to, transaction).await?,
         }
+        for _ in 0..told {
+            self.work.replay(Replay::Begins, transaction).await?;
+        }
+        Ok(())
     }
 
     /// The task is taken as done, so that the projection goes on as it was when it is started again.

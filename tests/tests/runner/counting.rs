@@ -148,6 +148,9 @@ impl World for Counting {
     async fn forget(tables: &mut Tables) -> Result<(), BoxError> {
         MemoryStore::forget(tables).await
     }
+    async fn forget_behind(tables: &mut Tables, place: u64) -> Result<(), BoxError> {
+        MemoryStore::forget_behind(tables, place).await
+    }
     async fn notes(&self) -> Vec<Note> {
         self.inner.notes().await
     }

@@ -165,3 +165,31 @@ impl Document for Fragile {
         assert!(event.event != noted("break"), "it is broken");
     }
 }
+
+/// How many are open under a name: a note `+name` opens one, and `-name` closes one, in whichever stream and order. With none
+/// open the document goes.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally<const VERSION: u32> {
+    pub open: i64,
+}
+
+impl<const VERSION: u32> Document for Tally<VERSION> {
+    const NAME: &'static str = "tally";
+    const VERSION: u32 = VERSION;
+    type Event = AccountEvent;
+
+    fn key(event: &Recorded<AccountEvent>) -> impl IntoKeys {
+        match &event.event {
+            AccountEvent::Noted { text } if text.starts_with(['+', '-']) => Some(text[1..].to_owned()),
+            _ => None,
+        }
+    }
+
+    fn apply(&mut self, event: &Recorded<AccountEvent>) {
+        self.open += if event.event.text().starts_with('+') { 1 } else { -1 };
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.open == 0
+    }
+}

@@ -7,14 +7,21 @@ use crate::world::{Note, World};
 
 impl World for MemoryStore {
     async fn note(tables: &mut Tables, note: Note) -> Result<(), BoxError> {
-        let next: u64 = tables.get("counters", "notes")?.unwrap_or(0) + 1;
-        tables.put("counters", "notes", &next)?;
-        // Two that write at the same time must not hide each other's notes.
-        Ok(tables.put("notes", &format!("{next:020} {}", uuid::Uuid::now_v7()), &note)?)
+        // Each is behind all before it, also those that others write at the same time.
+        Ok(tables.put("notes", &uuid::Uuid::now_v7().to_string(), &note)?)
     }
 
     async fn forget(tables: &mut Tables) -> Result<(), BoxError> {
         tables.clear("notes");
+        Ok(())
+    }
+
+    async fn forget_behind(tables: &mut Tables, place: u64) -> Result<(), BoxError> {
+        for (key, note) in tables.list::<Note>("notes")? {
+            if note.position > place {
+                tables.remove("notes", &key);
+            }
+        }
         Ok(())
     }
 

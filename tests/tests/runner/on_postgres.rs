@@ -22,6 +22,11 @@ impl World for PgStore {
         Ok(())
     }
 
+    async fn forget_behind(db: &mut PgConnection, place: u64) -> Result<(), BoxError> {
+        sqlx::query("DELETE FROM notes WHERE position > $1").bind(i64::try_from(place)?).execute(db).await?;
+        Ok(())
+    }
+
     async fn notes(&self) -> Vec<Note> {
         let select = sqlx::query("SELECT stream, version, position, replay, text FROM notes ORDER BY written");
         let mut reads = self.begin().await.unwrap();

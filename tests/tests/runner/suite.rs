@@ -1,5 +1,7 @@
 //! The cases about the runner, for every store: `runner_tests!` makes a test of each.
 
+#[path = "asking.rs"]
+pub mod asking;
 #[path = "basics.rs"]
 pub mod basics;
 #[path = "documents.rs"]
@@ -8,8 +10,22 @@ pub mod documents;
 pub mod domain;
 #[path = "failures.rs"]
 pub mod failures;
+#[path = "going_back.rs"]
+pub mod going_back;
+#[path = "inline.rs"]
+pub mod inline;
 #[path = "lifecycle.rs"]
 pub mod lifecycle;
+#[path = "one_key.rs"]
+pub mod one_key;
+#[path = "parts.rs"]
+pub mod parts;
+#[path = "replays.rs"]
+pub mod replays;
+#[path = "side_by_side.rs"]
+pub mod side_by_side;
+#[path = "waiting.rs"]
+pub mod waiting;
 #[path = "world.rs"]
 pub mod world;
 
@@ -52,6 +68,71 @@ macro_rules! runner_tests {
                 a_deadline_cuts_a_straggler_off
                 dropping_the_handle_stops_it
                 one_of_two_runners_works_and_the_other_takes_over
+            }
+            going_back {
+                whoever_waits_after_a_rebuild_sees_it_built_again
+                what_comes_behind_a_place_comes_again
+                what_happened_since_a_time_comes_again
+                parts_go_back_together
+                what_cannot_go_back_goes_on_as_it_was
+                dead_letters_behind_the_place_come_again
+                all_dead_letters_are_tried_again
+            }
+            parts {
+                all_parts_are_worked_on_in_one_process
+                two_runners_share_the_parts_fairly
+                divisions_beside_writers_lose_nothing
+                parked_streams_survive_a_division
+                documents_of_several_streams_are_whole
+                a_part_that_stops_takes_the_others_along
+                it_is_rebuilt_as_a_whole
+                it_is_paused_as_a_whole
+            }
+            replays {
+                they_frame_history
+                the_end_comes_before_the_present
+                history_without_a_wanted_event_is_told_too
+                where_there_is_no_history_nothing_is_told
+                a_rewind_tells_again
+                they_are_told_once_whatever_goes_wrong
+                one_that_fails_stops_it
+                parts_are_told_each
+            }
+            side_by_side {
+                a_new_version_serves_when_it_has_caught_up
+                nothing_serves_unasked
+                a_switch_beside_writers_changes_nothing
+                a_divided_version_serves_when_all_of_it_has_caught_up
+            }
+            asking {
+                by_one_field_and_by_several_and_page_by_page
+                for_values_of_every_kind
+                for_hostile_values
+                what_cannot_be_asked_for_says_so
+            }
+            waiting {
+                a_command_is_answered_when_it_shows
+                a_command_is_done_even_if_it_does_not_show
+                what_nobody_has_started_is_not_waited_for
+                a_rebuild_is_waited_for
+                a_run_to_the_end_takes_in_what_is_there
+            }
+            inline {
+                what_is_appended_shows_at_once
+                what_cannot_be_taken_in_is_not_stored
+                a_conflict_is_a_conflict
+                writers_of_one_document_lose_nothing
+                history_is_taken_in_first_and_once
+                it_may_be_opened_beside_writers
+                appends_beside_it_do_not_keep_it_from_being_built
+                a_document_is_rebuilt_beside_writers
+                nobody_runs_it
+            }
+            one_key {
+                what_was_damaged_is_right_again
+                what_cannot_be_rebuilt_says_so
+                a_rebuild_beside_writers_equals_a_fold
+                what_was_left_out_stays_out
             }
         }
     };

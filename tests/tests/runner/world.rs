@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use es_core::{
     Append, Batch, BoxError, Control, DeadLetter, Error, Event, EventFilter, EventStoreExt, ExpectedVersion, NewEvent,
-    OnFailure, ProjectionId, ProjectionStatus, Projector, ReadModelStore, Recorded, Retry, Settings, StreamId,
+    OnFailure, Position, ProjectionId, ProjectionStatus, Projector, ReadModelStore, Recorded, Retry, Settings,
+    StreamId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,9 @@ pub trait World: ReadModelStore {
     /// Removes all notes.
     fn forget(target: &mut Self::Target) -> impl Future<Output = Result<(), BoxError>> + Send;
 
+    /// Removes the notes about what comes behind a place.
+    fn forget_behind(target: &mut Self::Target, place: u64) -> impl Future<Output = Result<(), BoxError>> + Send;
+
     /// The committed notes, in the order in which they were written.
     fn notes(&self) -> impl Future<Output = Vec<Note>> + Send;
 }
@@ -52,6 +56,10 @@ pub struct Script {
     pub blocked: AtomicBool,
     /// How many events it was called with.
     pub calls: AtomicU32,
+    /// How many milliseconds each event takes.
+    pub slowness: AtomicU64,
+    /// How many events each batch had that it was called with.
+    pub batches: Mutex<Vec<usize>>,
 }
 
 impl Script {
@@ -83,6 +91,10 @@ impl Script {
         if self.trouble.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
             return Err(Error::unavailable("a deadlock").into());
         }
+        match self.slowness.load(Ordering::SeqCst) {
+            0 => {}
+            slowness => tokio::time::sleep(Duration::from_millis(slowness)).await,
+        }
         while self.held.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -99,17 +111,24 @@ impl Script {
 pub struct Notes<S, E = AccountEvent> {
     script: Arc<Script>,
     filter: EventFilter,
+    /// Whether it writes a note at the beginning and the end of history.
+    tells: bool,
     of: PhantomData<fn() -> (S, E)>,
 }
 
 impl<S, E: Event> Notes<S, E> {
     pub fn new(script: &Arc<Script>) -> Self {
-        Self { script: Arc::clone(script), filter: EventFilter::of::<E>(), of: PhantomData }
+        Self { script: Arc::clone(script), filter: EventFilter::of::<E>(), tells: false, of: PhantomData }
     }
 
     pub fn only(script: &Arc<Script>, types: &'static [&'static str]) -> Self {
         let filter = EventFilter::of::<E>().types(types.iter().copied());
         Self { filter, ..Self::new(script) }
+    }
+
+    /// Writes notes about the beginning and the end of history, too.
+    pub fn telling(self) -> Self {
+        Self { tells: true, ..self }
     }
 }
 
@@ -117,9 +136,18 @@ impl<S: World, E: Event + Told> Notes<S, E> {
     async fn take(&self, event: &Recorded<E>, replay: bool, target: &mut S::Target) -> Result<(), BoxError> {
         let text = event.event.text();
         // Written first, so that a failure leaves something to roll back.
-        let position = event.position.expect("what comes from the log has a position").0;
+        let position = event.position.unwrap_or_default().0;
         let (stream, version) = (event.stream.id().to_owned(), event.version.0);
         S::note(target, Note { stream, version, position, replay, text: text.clone() }).await?;
+        self.script.act(&text).await
+    }
+
+    async fn tell(&self, text: &str, target: &mut S::Target) -> Result<(), BoxError> {
+        if !self.tells {
+            return Ok(());
+        }
+        let (stream, text) = ("-".to_owned(), text.to_owned());
+        S::note(target, Note { stream, version: 0, position: 0, replay: true, text: text.clone() }).await?;
         self.script.act(&text).await
     }
 }
@@ -139,6 +167,7 @@ impl<S: World, E: Event + Told> Projector for Notes<S, E> {
     }
 
     async fn project_batch(&self, batch: &Batch<'_, E>, target: &mut S::Target) -> Result<(), BoxError> {
+        self.script.batches.lock().unwrap().push(batch.len());
         for event in batch {
             self.take(event, batch.is_replay(), target).await?;
         }
@@ -147,6 +176,18 @@ impl<S: World, E: Event + Told> Projector for Notes<S, E> {
 
     async fn clear(&self, target: &mut S::Target) -> Result<(), BoxError> {
         S::forget(target).await
+    }
+
+    async fn rewind(&self, to: Position, target: &mut S::Target) -> Result<(), BoxError> {
+        S::forget_behind(target, to.0).await
+    }
+
+    async fn replay_begins(&self, target: &mut S::Target) -> Result<(), BoxError> {
+        self.tell("begins", target).await
+    }
+
+    async fn replay_ends(&self, target: &mut S::Target) -> Result<(), BoxError> {
+        self.tell("ends", target).await
     }
 }
 
@@ -226,8 +267,13 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut()
 
 /// Each event once, all streams in their order: the oracle of "exactly once".
 pub fn assert_exactly_once(notes: &[Note], expected: usize) {
-    assert_eq!(notes.len(), expected, "every event takes effect exactly once");
     assert!(notes.is_sorted_by(|a, b| a.position < b.position), "events take effect in log order, none twice");
+    assert_each_once(notes, expected);
+}
+
+/// The same where several parts are at work: only the events of a stream are in order.
+pub fn assert_each_once(notes: &[Note], expected: usize) {
+    assert_eq!(notes.len(), expected, "every event takes effect exactly once");
     let mut versions = std::collections::HashMap::new();
     for note in notes {
         let version: &mut u64 = versions.entry(&note.stream).or_default();
