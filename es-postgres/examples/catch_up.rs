@@ -100,7 +100,14 @@ async fn measure(name: &str, events: u64, runner: Runner<PgStore>) {
     running.catch_up_within(Duration::from_secs(600)).await.unwrap();
     let took = begun.elapsed();
     running.stop().await;
-    println!("{name}: {:.0} events/s ({took:.2?})", events as f64 / took.as_secs_f64());
+    println!("{name}: {:.0} events/s ({took:.2?}){}", events as f64 / took.as_secs_f64(), memory());
+}
+
+/// The most memory that this process has had so far, where the system tells (Linux).
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    most.map(|most| format!(", at most {} of memory so far", most.trim())).unwrap_or_default()
 }
 
 async fn read_only(store: &PgStore, events: u64, batch: u32) {
