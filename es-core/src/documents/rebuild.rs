@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::document::{self, Document, check_key};
 use crate::error::Error;
-use crate::read_model::{Checkpoint, DeadLetter, ProjectionId, ReadModelStore, ReadModelTransaction};
+use crate::read_model::{Checkpoint, DeadLetter, ProjectionId, ProjectionState, ReadModelStore, ReadModelTransaction};
 use crate::recorded::{Position, RawEvent};
 use crate::retry::Retry;
 use crate::store::ReadLog;
@@ -54,12 +54,19 @@ async fn attempt<S: ReadModelStore, D: Document>(
     key: &str,
 ) -> Result<Option<D>, Trouble> {
     // Most of the work is done before anybody is held up.
-    let reached = store.reached(std::slice::from_ref(id)).await?.pop().flatten().unwrap_or_default();
+    let reached = store.reached(std::slice::from_ref(id)).await?.pop().flatten();
+    let reached = reached.ok_or_else(|| Error::store(format!("projection `{id}` was never started")))?;
     let before = store.dead_letters(id).await?;
     let mut fold = Fold::<D> { key, document: None, left: left(&before, Position(u64::MAX)) };
     fold.take_in(store, Position::START, &|_| reached, reached).await?;
 
     let mut transaction = store.begin().await?;
+    if is_inline(store, id).await? {
+        // There is no lease to take away from those who append, and the documents are always at the end of the log.
+        transaction.hold_appends().await?;
+    }
+    // In the order in which everybody does it: first the document, then the checkpoint.
+    transaction.lock_documents(id, &[key.to_owned()]).await?;
     let checkpoints = transaction.seize(id).await?;
     let now = store.dead_letters(id).await?;
     let is_back = checkpoints.iter().any(|checkpoint| checkpoint.position < reached);
@@ -73,6 +80,11 @@ async fn attempt<S: ReadModelStore, D: Document>(
     transaction.save_documents(id, &[(key.to_owned(), json)]).await?;
     transaction.commit().await?;
     Ok(fold.document)
+}
+
+async fn is_inline<S: ReadModelStore>(store: &S, id: &ProjectionId) -> Result<bool, Error> {
+    let all = store.projections().await?;
+    Ok(all.into_iter().any(|status| status.id == *id && status.state == ProjectionState::Inline))
 }
 
 fn checkpoint_of(checkpoints: &[Checkpoint], stream: &StreamId) -> Position {

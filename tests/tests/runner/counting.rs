@@ -6,15 +6,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, BoxError, Claim, Control, DeadLetter, DocumentQuery, Error, EventStore, Fold, Lease, LogPage,
-    OnFailure, Position, ProjectionId, ProjectionStatus, Pulse, ReadLog, ReadModelStore, ReadStream, Registration,
-    Renewal, Runner, Slices, Snapshot, StopReason, StreamId, Timestamp, Visit,
+    Append, Appended, BoxError, Claim, Control, DeadLetter, Document, DocumentQuery, Error, EventFilter, EventStore,
+    Fold, IntoKeys, Lease, LogPage, OnFailure, Position, ProjectionId, ProjectionStatus, Pulse, ReadLog,
+    ReadModelStore, ReadModels, ReadStream, Recorded, Registration, Renewal, Runner, Settings, Slices, Snapshot,
+    StopReason, StreamId, Timestamp, Visit,
 };
 use es_memory::{MemoryStore, Tables, Transaction};
 use uuid::Uuid;
 
+use super::suite::domain::{AccountEvent, noted};
 use super::suite::world::{
-    Note, Notes, PATIENCE, Script, World, assert_exactly_once, giving_up, id, put_texts, status, until,
+    Note, Notes, PATIENCE, Script, World, assert_exactly_once, giving_up, id, put, put_texts, status, until,
 };
 
 /// How often each of these was called, and how often it is still to fail.
@@ -177,6 +179,125 @@ async fn an_idle_projection_asks_seldom() {
     assert_eq!([counted[0], counted[2]], [0, 0], "it claims nothing and writes nothing");
     assert!((1..=3).contains(&counted[1]), "the lease is renewed about once a second: {counted:?}");
     assert!((4..=10).contains(&counted[3]), "the log is read about four times a second: {counted:?}");
+    running.stop().await;
+}
+
+impl<const VERSION: u32> Document for Shown<VERSION> {
+    const NAME: &'static str = "shown";
+    const VERSION: u32 = VERSION;
+    type Event = AccountEvent;
+
+    fn key(event: &Recorded<AccountEvent>) -> impl IntoKeys {
+        event.stream.id().to_owned()
+    }
+
+    fn apply(&mut self, _: &Recorded<AccountEvent>) {
+        self.events += 1;
+    }
+
+    fn filter() -> EventFilter {
+        let all = EventFilter::of::<AccountEvent>();
+        if VERSION == 1 { all.types(["account.closed"]) } else { all }
+    }
+}
+
+/// How many events of an account there are, or how many ends of it.
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Shown<const VERSION: u32> {
+    events: u64,
+}
+
+async fn shown<const VERSION: u32>(store: &Counting) -> u64 {
+    let all = store.documents::<Shown<VERSION>>().unwrap().list(None, 100).await.unwrap();
+    all.into_iter().map(|(_, shown)| shown.events).sum()
+}
+
+fn five(store: &Counting) -> Runner<Counting> {
+    let runner = Runner::new(store.clone()).document::<Shown<1>>().document::<Shown<2>>().document::<Shown<3>>();
+    // One of them in parts, so that it wants slices.
+    let runner = runner.settings(Settings::default().parts(3)).document::<Shown<4>>();
+    runner.settings(Settings::default()).add(Notes::<Counting>::new(&Script::new()))
+}
+
+#[tokio::test]
+async fn several_that_idle_share_their_reads() {
+    let store = Counting::default();
+    put_texts(&store, "ada", &["one"]).await;
+    let running = five(&store).start().await.unwrap();
+    running.catch_up().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    store.calls.reads.store(0, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let reads = store.calls.reads.load(Ordering::SeqCst);
+    // Seven readers, each of which looks four times a second: 84 if each read for itself.
+    assert!(reads <= 42, "the log is read about as often as for one: {reads} times in three seconds");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn several_that_share_their_reads_get_each_its_own() {
+    let store = Counting::default();
+    put(&store, "old", [AccountEvent::Closed, noted("one")]).await;
+    let running = five(&store).start().await.unwrap();
+    let (mut all, mut closed) = (2, 1);
+    for n in 0_u64..200 {
+        let name = format!("a{}", n % 9);
+        match n % 4 {
+            0 => put(&store, &name, [AccountEvent::Closed]).await,
+            _ => put(&store, &name, [noted("now")]).await,
+        }
+        (all, closed) = (all + 1, closed + u64::from(n % 4 == 0));
+        if n % 20 == 0 {
+            running.catch_up().await.unwrap();
+        }
+    }
+    running.catch_up().await.unwrap();
+    assert_eq!(shown::<1>(&store).await, closed, "only what it wants");
+    assert_eq!([shown::<2>(&store).await, shown::<3>(&store).await, shown::<4>(&store).await], [all; 3]);
+    assert_exactly_once(&store.notes().await, usize::try_from(all).unwrap());
+    running.stop().await;
+}
+
+/// With a poll interval of seconds, a reader that takes an old answer for a new one would show.
+#[tokio::test]
+async fn an_append_is_seen_by_all_that_share_their_reads() {
+    let store = Counting::default();
+    let settings = Settings::default().poll(Duration::from_secs(5));
+    let runner = Runner::new(store.clone()).settings(settings).document::<Shown<1>>().document::<Shown<2>>();
+    let running = runner.document::<Shown<3>>().start().await.unwrap();
+    let began = std::time::Instant::now();
+    for n in 1..=300 {
+        put(&store, "ada", [noted("now")]).await;
+        tokio::task::yield_now().await;
+        put(&store, "ada", [AccountEvent::Closed]).await;
+        let is_there = || async { [shown::<1>(&store).await, shown::<2>(&store).await] == [n, 2 * n] };
+        until("all have seen it", is_there).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "somebody was not woken: {:?}", began.elapsed());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn batches_are_as_large_as_is_done_in_good_time() {
+    let store = Counting::default();
+    for _ in 0..20 {
+        put_texts(&store, "ada", &["now"; 100]).await;
+    }
+    let script = Script::new();
+    let run = || Runner::new(store.clone()).settings(Settings::default().batch(1_200));
+    run().add(Notes::<Counting>::new(&script)).run_to_end().await.unwrap();
+    let lengths = std::mem::take(&mut *script.batches.lock().unwrap());
+    assert_eq!(lengths[0], 250, "it begins small");
+    assert!(lengths.iter().sum::<usize>() == 2_000 && lengths.len() < 8, "quick ones grow: {lengths:?}");
+    assert!(lengths.iter().all(|length| *length <= 1_200), "as far as they may: {lengths:?}");
+
+    store.control(&id("notes"), Control::Rebuild).await.unwrap();
+    script.slowness.store(4, Ordering::SeqCst);
+    let running = run().add(Notes::<Counting>::new(&script)).start().await.unwrap();
+    until("batches have shrunk", || async { script.batches.lock().unwrap().iter().any(|length| *length < 100) }).await;
+    script.slowness.store(0, Ordering::SeqCst);
+    running.catch_up_within(PATIENCE).await.unwrap();
+    assert_exactly_once(&store.notes().await, 2_000);
     running.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use es_core::{
     Control, Document, Error, EventStoreExt, ExpectedVersion, IntoKeys, OnFailure, ReadModelTransaction, ReadModels,
@@ -97,7 +98,7 @@ fn write_on<S: World>(store: &S, streams: u64) -> (Arc<AtomicBool>, JoinHandle<(
             let shared = AccountEvent::SharedWith { accounts: vec!["ada".to_owned()] };
             let name = format!("s{}", n % streams);
             store.append_events::<Account>(&name, ExpectedVersion::Any, shared).await.unwrap();
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_micros(500)).await;
         }
     });
     (goes_on, writing)
