@@ -28,10 +28,17 @@ pages! {
     snapshots: "../../docs/guide/06-snapshots.md"
     testing: "../../docs/guide/07-testing.md"
     the_log: "../../docs/guide/08-the-log.md"
-    read_models: "../../docs/guide/09-read-models.md"
-    postgres: "../../docs/guide/10-postgres.md"
-    metadata: "../../docs/guide/11-metadata.md"
-    your_own_store: "../../docs/guide/12-your-own-store.md"
+    documents: "../../docs/guide/09-documents.md"
+    projectors: "../../docs/guide/10-projectors.md"
+    the_runner: "../../docs/guide/11-the-runner.md"
+    failures: "../../docs/guide/12-failures.md"
+    rebuilds: "../../docs/guide/13-rebuilds.md"
+    your_own_writes: "../../docs/guide/14-your-own-writes.md"
+    inline: "../../docs/guide/15-inline.md"
+    watching: "../../docs/guide/16-watching.md"
+    postgres: "../../docs/guide/17-postgres.md"
+    metadata: "../../docs/guide/18-metadata.md"
+    your_own_store: "../../docs/guide/19-your-own-store.md"
 }
 
 #[cfg(test)]
