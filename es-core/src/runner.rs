@@ -12,6 +12,8 @@ mod pace;
 mod feed;
 mod crew;
 mod engine;
+mod owned;
+mod beat;
 mod task;
 mod step;
 mod page;

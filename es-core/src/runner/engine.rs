@@ -3,10 +3,9 @@
 //! Whatever goes wrong inside a transaction ends it without commit, so a batch has taken effect wholly, with its checkpoint, or
 //! not at all. Whenever it is not certain what is committed, the lease is claimed again, and with it comes the checkpoint.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,19 +14,18 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::error::{BoxError, Error};
-use crate::read_model::{AdvanceError, Claim, DeadLetter, Lease, ProjectionId, Pulse, ReadModelStore, Renewal};
-use crate::recorded::{Position, Recorded};
+use crate::read_model::{AdvanceError, Claim, Lease, ProjectionId, ReadModelStore};
 use crate::retry::{Retry, pass};
 use crate::runner::feed::Feed;
 use crate::runner::guard::{chain, guarded};
 use crate::runner::observe::{self, Failure, Part};
+use crate::runner::owned::Owned;
 use crate::runner::pace::Pace;
 use crate::runner::progress::Seat;
 use crate::runner::work::Work;
 use crate::runner::{Phase, Progress, Settings, StopReason};
 use crate::slices::Slices;
 use crate::store::EventFilter;
-use crate::stream::StreamId;
 
 /// The lease is renewed at least this often, which is also how soon word from outside is noticed, and how soon a lease that
 /// somebody else let go of.
@@ -81,25 +79,6 @@ pub(super) enum End {
     /// The part is not there any more.
     Gone,
     Stopped(StopReason),
-}
-
-/// The lease, and what goes with it.
-pub(super) struct Owned {
-    pub(super) lease: Lease,
-    /// Everything up to here was taken in, or is of no interest.
-    pub(super) position: Position,
-    /// The checkpoint as it is written down.
-    pub(super) written: Position,
-    pub(super) written_at: Instant,
-    /// The streams that wait behind a failed event.
-    pub(super) parked: HashMap<StreamId, DeadLetter>,
-    pub(super) poll: Duration,
-    /// Whether it looks again because time has passed, and not because it was woken.
-    pub(super) is_round: bool,
-    /// Whether it was refused to have this version serve, under this lease.
-    pub(super) must_not_serve: bool,
-    /// Set while another process should have a part, too.
-    wanted: Arc<AtomicBool>,
 }
 
 /// Why the engine cannot simply go on.
@@ -292,31 +271,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         }
     }
 
-    fn heartbeat(&self) -> Duration {
+    pub(super) fn heartbeat(&self) -> Duration {
         (self.settings.lease / 4).min(LONGEST_HEARTBEAT)
-    }
-
-    /// Keeps the lease until it is lost, and tells everybody how it goes.
-    fn beat(
-        &self,
-        lease: Lease,
-        wanted: Arc<AtomicBool>,
-    ) -> impl Future<Output = Result<Infallible, Halt>> + Send + use<S, W> {
-        let (store, seat, length, every) =
-            (self.store.clone(), self.seat.clone(), self.settings.lease, self.heartbeat());
-        async move {
-            let mut before = (Instant::now(), lease.position);
-            loop {
-                tokio::time::sleep(every).await;
-                let pulse = pulse(&seat.progress(), &mut before);
-                match store.renew(&lease, length, &pulse).await {
-                    Ok(Renewal::Lost) => return Err(Halt::Claim),
-                    Ok(renewal) => wanted.store(renewal == Renewal::Wanted, Ordering::Relaxed),
-                    Err(error) if error.is_transient() => observe::not_renewed(&error),
-                    Err(error) => return Err(Halt::Store(error)),
-                }
-            }
-        }
     }
 
     /// Waits until trouble with a batch may have passed.
@@ -359,81 +315,9 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     }
 }
 
-/// How many places were passed in a second since the last time, and what goes wrong.
-fn pulse(progress: &Progress, before: &mut (Instant, Position)) -> Pulse {
-    let (since, from) = std::mem::replace(before, (Instant::now(), progress.position));
-    let passed = u128::from(progress.position.0.saturating_sub(from.0));
-    let rate = passed * 1000 / since.elapsed().as_millis().max(1);
-    let error = match &progress.phase {
-        Phase::Retrying { error, .. } => Some(error.clone()),
-        _ => None,
-    };
-    Pulse::new(u64::try_from(rate).unwrap_or(u64::MAX), error)
-}
-
 /// Why trouble was not waited out.
 pub(super) enum TroubleError {
     /// The projection's own code failed in a way that will not pass.
     Lasting(BoxError),
     Halt(Halt),
-}
-
-impl Owned {
-    fn new(lease: Lease, letters: Vec<DeadLetter>, poll: Duration, wanted: Arc<AtomicBool>) -> Self {
-        let ours = |letter: &DeadLetter| letter.status.is_parked() && lease.slices.contains(&letter.stream);
-        let parked = letters.into_iter().filter(ours).map(|letter| (letter.stream.clone(), letter)).collect();
-        let position = lease.position;
-        let (written, written_at) = (position, Instant::now());
-        Self { lease, position, written, written_at, parked, poll, is_round: false, must_not_serve: false, wanted }
-    }
-
-    /// Where nothing has called, an answer that somebody else got a while ago will do.
-    pub(super) fn since(&self) -> Instant {
-        let now = Instant::now();
-        if self.is_round { now.checked_sub(self.poll / 2).unwrap_or(now) } else { now }
-    }
-
-    /// The next checkpoint is the first one in history.
-    pub(super) fn begins_history(&self) -> bool {
-        self.written == Position::START && self.lease.live_from > Position::START
-    }
-
-    /// All history was taken in, or is of no interest, and that was not written down yet.
-    pub(super) fn has_passed_history(&self) -> bool {
-        self.written < self.lease.live_from && self.position >= self.lease.live_from
-    }
-
-    /// Whether another process should have the part.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn is_parked<E>(&self, event: &Recorded<E>) -> bool {
-        self.parked.contains_key(&event.stream)
-    }
-
-    /// The letters of the parked streams that the batch has further events of, each with the last of them.
-    pub(super) fn waiting<E>(&self, batch: &[Recorded<E>]) -> HashMap<StreamId, DeadLetter> {
-        let mut waiting = HashMap::new();
-        let events = if self.parked.is_empty() { &[] } else { batch };
-        for event in events {
-            if let Some(letter) = self.parked.get(&event.stream) {
-                waiting.insert(event.stream.clone(), DeadLetter { last: event.version, ..letter.clone() });
-            }
-        }
-        waiting
-    }
-
-    /// Has the stream wait as the letter says, or not at all any more.
-    pub(super) fn park(&mut self, stream: &StreamId, letter: Option<&DeadLetter>) {
-        match letter {
-            Some(letter) => self.parked.insert(stream.clone(), letter.clone()),
-            None => self.parked.remove(stream),
-        };
-    }
-
-    pub(super) fn is_written(&mut self) {
-        self.written = self.position;
-        self.written_at = Instant::now();
-    }
 }

@@ -4,9 +4,10 @@ use crate::error::{BoxError, Error};
 use crate::read_model::{ReadModelStore, ReadModelTransaction};
 use crate::recorded::Position;
 use crate::runner::StopReason;
-use crate::runner::engine::{Engine, Halt, Owned};
+use crate::runner::engine::{Engine, Halt};
 use crate::runner::guard::{chain, guarded};
 use crate::runner::observe;
+use crate::runner::owned::Owned;
 use crate::runner::work::{Replay, Work};
 
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {

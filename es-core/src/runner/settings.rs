@@ -120,8 +120,8 @@ impl Default for Settings {
 
 /// What becomes of an event that a projection cannot take in: it is tried again for a while, and then the policy decides.
 ///
-/// A failure that [will pass](ReadModelStore::is_transient), such as a lost connection or a deadlock, does not count: the
-/// projection waits for it to pass, however long it takes, and says so in its [`Phase`].
+/// A failure that [will pass](crate::ReadModelStore::is_transient), such as a lost connection or a deadlock, does not count: the
+/// projection waits for it to pass, however long it takes, and says so in its [`Phase`](crate::Phase).
 ///
 /// # Example: the three policies
 ///

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::read_model::{Control, ReadModelStore};
 use crate::recorded::Position;
-use crate::runner::engine::{Engine, Halt, Owned};
+use crate::runner::engine::{Engine, Halt};
+use crate::runner::owned::Owned;
 use crate::runner::work::Work;
 use crate::runner::{Phase, Settings};
 
