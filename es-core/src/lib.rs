@@ -69,10 +69,17 @@
 //! | decide | [`Aggregate`], [`Command`], [`Handle`], [`Context`] |
 //! | run commands, load, read | [`EventStoreExt`], [`Execute`], [`Outcome`] |
 //! | take snapshots | [`Snapshots`] |
-//! | read the log of all events | [`LogEvents`], [`Position`] |
+//! | read the log of all events | [`LogEvents`], [`Position`], [`Slices`] |
+//! | keep a value for each key current, and ask for it | [`Document`], [`ReadModels`], [`Documents`] |
+//! | keep tables of your own current | [`Projector`], [`Batch`] |
+//! | run projections | [`Runner`], [`Settings`], [`OnFailure`], [`Running`] |
+//! | pause, rebuild, rewind or divide them, settle dead letters | [`Control`], [`DeadLetter`] |
+//! | see how they are doing | [`ReadModelStore::projections`], [`ProjectionStatus`] |
+//! | read your own writes | [`Execute::wait_for`], [`Documents::wait_for`], [`Running::wait_for`] |
+//! | write a read model in the append's own transaction | [`Inline`] |
 //! | understand a failure | [`ExecuteError`], [`Error`] |
 //! | choose a store at run time | [`DynEventStore`] |
-//! | bring a store of your own | [`EventStore`] |
+//! | bring a store of your own | [`EventStore`], [`ReadModelStore`] |
 //!
 //! # Features
 //!

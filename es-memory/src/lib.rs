@@ -2,7 +2,10 @@
 //! programs whose history may end with them.
 //!
 //! It keeps every sentence of the contract that a store on disk keeps, apart from outliving the process. What holds here
-//! holds on the others, and the same conformance suite proves it.
+//! holds on the others, and the same conformance suites prove it, for events and for read models.
+//!
+//! Projections run on it as on any store that keeps read models: documents as they are, and projectors that write to [`Tables`].
+//! [`MemoryStore::table`] reads what they wrote.
 //!
 //! # Example: a bank account, whole
 //!

@@ -1,4 +1,4 @@
-//! An event store on PostgreSQL 14 and later, for [`es_core`].
+//! An event store on PostgreSQL 14 and later, for [`es_core`], with the read models beside the events.
 //!
 //! ```
 //! # use es_core::{Aggregate, Event};
@@ -51,11 +51,16 @@
 //! that no late commit is missed and no stranger's transaction stalls anybody, is told beside the table of ticks in
 //! `migrations/0001_events_ticks_snapshots.sql`.
 //!
+//! Projections keep their checkpoints in `es.projection_parts`, their dead letters in `es.dead_letters`, and documents in a table for each
+//! type and version, with an index for each field that is asked for. `es.docs_<name>` shows those of the version that serves. Projectors
+//! write to tables of your own, in the transaction that moves the checkpoint. A batch does not wait for the disk, since effect and
+//! checkpoint can only be lost together; an append does. Who locks what is told in `migrations/0002_read_models.sql`.
+//!
 //! # An application's role
 //!
 //! The database itself refuses to change or remove an event, whoever asks. Its owner could still switch that off, so let one
-//! role own the schema and migrate it, and give the application another, which can append and read and nothing else. As the
-//! owner, once, and again after each migration:
+//! role own the schema and migrate it, and give the application another, which can append, read and keep read models, and
+//! nothing else. As the owner, once, and again after each migration:
 //!
 //! ```sql
 //! SELECT es.grant_to('the_application');
