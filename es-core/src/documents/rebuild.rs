@@ -64,6 +64,8 @@ async fn attempt<S: ReadModelStore, D: Document>(
     if is_inline(store, id).await? {
         // There is no lease to take away from those who append, and the documents are always at the end of the log.
         transaction.hold_appends().await?;
+        // What was appended just before gets its place, up to which the log is read.
+        store.log_end().await?;
     }
     // In the order in which everybody does it: first the document, then the checkpoint.
     transaction.lock_documents(id, &[key.to_owned()]).await?;

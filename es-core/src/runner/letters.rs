@@ -48,7 +48,7 @@ struct Waiting<E> {
 }
 
 impl<E> Waiting<E> {
-    /// All events of the letter, which lie at or before the checkpoint.
+    /// The events of the letter up to the checkpoint. After a rewind there may be others behind it, which come again.
     fn of(letter: &DeadLetter, checkpoint: Position) -> Self {
         let after = Position(letter.position.0.saturating_sub(1));
         let (stream, from, last) = (letter.stream.clone(), letter.first, letter.last);
@@ -105,9 +105,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     async fn next_waiting(&self, waiting: &mut Waiting<W::Event>) -> Result<Option<Decoded<W::Event>>, Halt> {
         while waiting.read.is_empty() && !waiting.is_read() {
             let slices = Slices::of(&waiting.stream);
-            let Waiting { stream, from, last, read, .. } = waiting;
+            let Waiting { stream, from, last, up_to, read, .. } = waiting;
             let mut visit = |raw: RawEvent<'_>| {
-                if raw.stream == *stream && (*from..=*last).contains(&raw.version) {
+                let is_passed = raw.position <= Some(*up_to);
+                if is_passed && raw.stream == *stream && (*from..=*last).contains(&raw.version) {
                     read.push_back(decode(raw));
                 }
                 Ok(())
