@@ -202,13 +202,16 @@ impl<S: ReadModelStore> Runner<S> {
     /// rebuild before a deployment.
     ///
     /// # Errors
-    /// [`RunError::Start`] as for [`start`](Self::start), and [`RunError::Wait`] when a projection has stopped before it got
-    /// there.
+    /// [`RunError::Start`] as for [`start`](Self::start), [`RunError::Paused`] when somebody has asked for a pause, and
+    /// [`RunError::Wait`] when a projection has stopped before it got there.
     pub async fn run_to_end(self) -> Result<(), RunError> {
         let running = self.start().await?;
-        let reached = running.catch_up_within(Duration::MAX).await;
+        let reached = tokio::select! {
+            reached = running.catch_up_within(Duration::MAX) => reached.map_err(RunError::from),
+            id = running.paused() => Err(RunError::Paused { id }),
+        };
         running.stop().await;
-        Ok(reached?)
+        reached
     }
 
     fn check(&self) -> Result<Vec<Registration>, StartError> {

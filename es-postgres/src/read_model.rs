@@ -39,6 +39,19 @@ impl PgStore {
     async fn ask<A: Ask>(&self, mut ask: A) -> Result<A::Answer, Error> {
         self.connections().ask(self.sql(), &mut ask).await
     }
+
+    /// A projection that nobody has started, or that was dropped, has no table, and so no documents.
+    async fn unless_unknown<T>(
+        &self,
+        id: &ProjectionId,
+        found: Result<T, Error>,
+        nothing: impl FnOnce() -> T,
+    ) -> Result<T, Error> {
+        match found {
+            Err(Error::Setup { .. }) if self.parts(id).await?.is_empty() => Ok(nothing()),
+            found => found,
+        }
+    }
 }
 
 impl ReadModelStore for PgStore {
@@ -103,11 +116,13 @@ impl ReadModelStore for PgStore {
     }
 
     async fn get_documents(&self, id: &ProjectionId, keys: &[String]) -> Result<Vec<Option<String>>, Error> {
-        self.ask(documents::Load::new(self.connections().schema(), id, keys)).await
+        let found = self.ask(documents::Load::new(self.connections().schema(), id, keys)).await;
+        self.unless_unknown(id, found, || vec![None; keys.len()]).await
     }
 
     async fn list_documents(&self, id: &ProjectionId, query: &DocumentQuery) -> Result<Vec<(String, String)>, Error> {
-        self.ask(document_query::List::new(self.connections().schema(), id, query)).await
+        let found = self.ask(document_query::List::new(self.connections().schema(), id, query)).await;
+        self.unless_unknown(id, found, Vec::new).await
     }
 
     async fn position_at(&self, time: Timestamp) -> Result<Position, Error> {

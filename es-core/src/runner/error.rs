@@ -78,6 +78,12 @@ pub enum RunError {
     /// It was not started.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Somebody has asked for a pause, so it would not get there before somebody else says otherwise.
+    #[error("projection `{id}` is paused: resume it first")]
+    Paused {
+        /// Which one.
+        id: ProjectionId,
+    },
     /// A projection has stopped on the way, or the store failed.
     #[error(transparent)]
     Wait(#[from] WaitError),

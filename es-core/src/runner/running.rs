@@ -97,9 +97,13 @@ impl<S: ReadModelStore> Running<S> {
         let wanted = self.store.log_end().await?;
         let ids: Vec<ProjectionId> = self.projections.iter().map(|projection| projection.id.clone()).collect();
         tokio::select! {
-            reached = wait::until(&self.store, &ids, wanted, deadline) => reached,
-            (id, reason) = self.stopped_before(wanted) => Err(WaitError::Stopped { id, reason }),
+            reached = wait::until(&self.store, &ids, wanted, deadline) => reached?,
+            (id, reason) = self.stopped_before(wanted) => return Err(WaitError::Stopped { id, reason }),
         }
+        for projection in &self.projections {
+            projection.tells_of(wanted).await;
+        }
+        self.projections.iter().find_map(Started::refused).map_or(Ok(()), Err)
     }
 
     /// How far the projections have come, and what they do in this process. For what they do in all processes, ask
@@ -111,6 +115,18 @@ impl<S: ReadModelStore> Running<S> {
     /// Resolves when one of the projections has stopped, with the reason.
     pub async fn stopped(&self) -> (ProjectionId, StopReason) {
         first_of(self.projections.iter().map(Started::stopped)).await
+    }
+
+    /// Resolves when one of the projections is paused.
+    pub(super) async fn paused(&self) -> ProjectionId {
+        first_of(self.projections.iter().map(|projection| async move {
+            let mut progress = projection.board.watch();
+            if progress.wait_for(|progress| progress.phase == Phase::Paused).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            projection.id.clone()
+        }))
+        .await
     }
 
     /// Resolves when one of the projections has stopped that has not come to `wanted`.
@@ -169,6 +185,26 @@ impl<S: ReadModelStore> Running<S> {
 }
 
 impl Started {
+    /// What is committed is told a moment later. Whoever has waited for it should not be told of what was before.
+    async fn tells_of(&self, wanted: Position) {
+        let mut progress = self.board.watch();
+        let told = progress.wait_for(|progress| match progress.phase {
+            Phase::Starting | Phase::Working | Phase::Idle | Phase::Retrying { .. } => progress.position >= wanted,
+            Phase::Elsewhere { .. } | Phase::Paused | Phase::Stopped(_) => true,
+        });
+        let _ = tokio::time::timeout(Settings::SHORTEST_LEASE, told).await;
+    }
+
+    /// One that was to go back and could not is where it was, which is not what anybody has waited for.
+    fn refused(&self) -> Option<WaitError> {
+        match self.board.progress().phase {
+            Phase::Stopped(reason @ (StopReason::NotRebuilt { .. } | StopReason::NotRewound { .. })) => {
+                Some(WaitError::Stopped { id: self.id.clone(), reason })
+            }
+            _ => None,
+        }
+    }
+
     /// Waits until the projection has stopped.
     async fn stopped(&self) -> (ProjectionId, StopReason) {
         let mut progress = self.board.watch();

@@ -76,7 +76,7 @@ impl Settings {
         Self { parts, ..self }
     }
 
-    /// Whether this version takes the place of the one that [serves](crate::ReadModelStore::serving) as soon as it has
+    /// Whether this version takes the place of an older one that [serves](crate::ReadModelStore::serving) as soon as it has
     /// taken in all history. By default somebody has to ask for it, by [`Control::Serve`](crate::Control::Serve).
     #[must_use]
     pub const fn serve_when_caught_up(self, serve: bool) -> Self {

@@ -13,8 +13,11 @@ use crate::runner::owned::Owned;
 use crate::runner::work::Work;
 use crate::runner::{Phase, Settings};
 
-/// A checkpoint that moved only past events of no interest is written down this often.
-const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
+/// A checkpoint that moved only past events of no interest is written down at most this often on the way to the end of the log,
+/// where another batch will come.
+const ON_THE_WAY: Duration = Duration::from_secs(1);
+/// The same at the end of the log, where somebody may wait for it.
+const AT_THE_END: Duration = Duration::from_millis(100);
 
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     pub(super) async fn step(&mut self, owned: &mut Owned) -> Result<(), Halt> {
@@ -44,7 +47,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         if page.next > before {
             self.reach(owned, page.next, 0);
         }
-        if owned.written_at.elapsed() > IDLE_CHECKPOINT || owned.has_passed_history() {
+        let between = if page.at_end { AT_THE_END } else { ON_THE_WAY };
+        if owned.written_at.elapsed() > between || owned.has_passed_history() {
             self.write_down(owned).await?;
         }
         self.serve(owned).await?;
@@ -81,12 +85,18 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         Ok(())
     }
 
-    /// Makes this version the one that serves, if that is wanted and it has caught up.
+    /// Makes this version the one that serves, if that is wanted and it has caught up. It takes the place of an older version only:
+    /// an old program that is started once more, or takes over a lease, must not turn the clock back.
     async fn serve(&mut self, owned: &mut Owned) -> Result<(), Halt> {
         if self.serves || owned.must_not_serve || owned.position < owned.lease.live_from {
             return Ok(());
         }
         self.write_down(owned).await?;
+        let serving = self.store.serving(self.id.name()).await?;
+        if serving.is_some_and(|serving| serving.version() >= self.id.version()) {
+            self.serves = true;
+            return Ok(());
+        }
         match self.store.control(&self.id, Control::Serve).await {
             Ok(_) => {
                 tracing::info!(position = owned.position.0, "serves");

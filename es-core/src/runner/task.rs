@@ -48,14 +48,17 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// The task is taken as done, so that the projection goes on as it was when it is started again.
     async fn refuse(&self, lease: &Lease, task: Task, error: &BoxError) -> Result<(), Halt> {
+        let error = chain(&**error);
+        let reason = match task {
+            Task::Rebuild => StopReason::NotRebuilt { error },
+            Task::Rewind(_) => StopReason::NotRewound { error },
+        };
+        // Told before the task is gone, so that nobody who waits for it takes it for done.
+        self.publish(|progress| progress.phase = Phase::Stopped(reason.clone()));
         let mut transaction = self.store.begin().await?;
         transaction.dismiss(lease).await?;
         transaction.commit().await?;
-        let error = chain(&**error);
-        Err(Halt::Stop(match task {
-            Task::Rebuild => StopReason::NotRebuilt { error },
-            Task::Rewind(_) => StopReason::NotRewound { error },
-        }))
+        Err(Halt::Stop(reason))
     }
 }
 

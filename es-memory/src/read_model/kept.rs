@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use es_core::{Checkpoint, Claim, Control, Error, Fenced, Position, ProjectionId, ProjectionStatus, Registration};
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::lock;
@@ -79,7 +79,7 @@ impl Kept {
     }
 
     /// What a transaction locks to keep everybody off the projection.
-    pub(crate) fn seizure(&self, id: &ProjectionId) -> Result<Arc<Mutex<()>>, Error> {
+    pub(crate) fn seizure(&self, id: &ProjectionId) -> Result<Arc<Semaphore>, Error> {
         self.with(id, |projection| Arc::clone(projection.seizure())).ok_or_else(|| unregistered(id))
     }
 

@@ -7,7 +7,7 @@ use es_core::{
     Checkpoint, Claim, Control, DeadLetterStatus, Error, Lease, Position, ProjectionId, ProjectionState,
     ProjectionStatus, Pulse, ReadModelKind, Registration, Renewal, Slices, Task, Timestamp,
 };
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::read_model::letters::Letters;
@@ -25,8 +25,8 @@ pub(crate) struct Projection {
     parts: Vec<Part>,
     words: Words,
     pub(crate) letters: Letters,
-    /// Locked by the transaction that seizes it, until that one ends.
-    seizure: Arc<Mutex<()>>,
+    /// Its one permit is with the transaction that seizes it, until that one ends.
+    seizure: Arc<Semaphore>,
 }
 
 /// What it is, and how it is asked for.
@@ -37,7 +37,7 @@ impl Projection {
         let now = Timestamp::now();
         let parts = if inline { vec![Slices::ALL] } else { division(id, parts)? };
         let parts = parts.into_iter().map(|slices| Part::new(slices, Position::START, now)).collect();
-        let (words, letters, seizure) = (Words::default(), Letters::default(), Arc::default());
+        let (words, letters, seizure) = (Words::default(), Letters::default(), Arc::new(Semaphore::new(1)));
         Ok(Self { kind, inline, serving, live_from, parts, words, letters, seizure })
     }
 
@@ -213,12 +213,12 @@ impl Projection {
         self.is_seized() || self.parts.iter().any(|part| part.owner().is_some())
     }
 
-    pub(crate) fn seizure(&self) -> &Arc<Mutex<()>> {
+    pub(crate) fn seizure(&self) -> &Arc<Semaphore> {
         &self.seizure
     }
 
     fn is_seized(&self) -> bool {
-        self.seizure.try_lock().is_err()
+        self.seizure.available_permits() == 0
     }
 
     /// Where its checkpoints are.

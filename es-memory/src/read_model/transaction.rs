@@ -7,7 +7,7 @@ use es_core::{
     AdvanceError, Append, Appended, Checkpoint, Conflict, DeadLetter, Error, EventStore, Lease, Position, ProjectionId,
     ReadModelTransaction, StreamId, Version,
 };
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
 
 use crate::draft::Drafts;
 use crate::read_model::acts::{Act, move_checkpoints};
@@ -51,7 +51,7 @@ pub struct Transaction {
     /// Held to the end, see [`MemoryStore::turn`].
     turn: Option<OwnedMutexGuard<()>>,
     /// Held to the end, by the projections that were seized.
-    seizures: BTreeMap<ProjectionId, OwnedMutexGuard<()>>,
+    seizures: BTreeMap<ProjectionId, OwnedSemaphorePermit>,
 }
 
 impl Transaction {
@@ -122,7 +122,7 @@ impl ReadModelTransaction for Transaction {
     async fn seize(&mut self, id: &ProjectionId) -> Result<Vec<Checkpoint>, Error> {
         if !self.seizures.contains_key(id) {
             let seizure = self.store.kept().seizure(id)?;
-            self.seizures.insert(id.clone(), seizure.lock_owned().await);
+            self.seizures.insert(id.clone(), seizure.acquire_owned().await.map_err(Error::store)?);
             self.acts.push(Act::Seize { id: id.clone() });
         }
         let end = self.store.log_end().await?;

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use es_core::{Control, Phase, ProjectionState, Runner, Running, Settings, StopReason};
+use es_core::{Control, Phase, ProjectionState, Runner, Running, Settings, StopReason, WaitError};
 
 use super::world::{
     Indelible, Notes, PATIENCE, Script, World, assert_exactly_once, control, id, put_texts, status, until,
@@ -67,6 +67,8 @@ pub async fn what_cannot_be_cleared_is_not_rebuilt<S: World>(store: S) {
     let running = run().await.unwrap();
     running.catch_up().await.unwrap();
     control(&store, &id("indelible"), Control::Rebuild).await;
+    let waited = running.catch_up().await.unwrap_err();
+    assert!(matches!(waited, WaitError::Stopped { reason: StopReason::NotRebuilt { .. }, .. }), "{waited:?}");
     let (_, reason) = running.stopped().await;
     assert!(matches!(reason, StopReason::NotRebuilt { .. }), "{reason:?}");
     assert!(reason.to_string().contains("implement `Projector::clear`, or give it a new version"), "{reason}");

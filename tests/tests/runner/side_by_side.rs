@@ -61,9 +61,25 @@ pub async fn a_new_version_serves_when_it_has_caught_up<S: World>(store: S) {
     second.catch_up().await.unwrap();
     assert_eq!(length().await, Some(3));
     first.stop().await;
+    let settings = Settings::default().serve_when_caught_up(true);
+    let once_more = start::<S, 1>(&store, settings).await;
+    put_texts(&store, "ada", &["four"]).await;
+    once_more.catch_up().await.unwrap();
+    once_more.stop().await;
+    assert_eq!(
+        store.serving("statement").await.unwrap(),
+        Some(new.clone()),
+        "an old program does not turn the clock back"
+    );
+    second.catch_up().await.unwrap();
     assert!(store.drop_projection(&old).await.unwrap());
+    assert!(
+        store.documents::<Statement<1>>().unwrap().get("ada").await.unwrap().is_none(),
+        "what is not there is nothing"
+    );
+    assert!(store.documents::<Statement<1>>().unwrap().list(None, 9).await.unwrap().is_empty());
     assert!(!store.drop_projection(&old).await.unwrap(), "there is no such projection any more");
-    assert_eq!(length().await, Some(3), "and whoever asks for the one that serves does not notice");
+    assert_eq!(length().await, Some(4), "and whoever asks for the one that serves does not notice");
     second.stop().await;
 }
 

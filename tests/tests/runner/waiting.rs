@@ -111,4 +111,9 @@ pub async fn a_run_to_the_end_takes_in_what_is_there<S: World>(store: S) {
     })
     .await;
     assert!(matches!(Runner::new(store.clone()).run_to_end().await, Err(RunError::Start(_))));
+
+    control(&store, &id("statement"), Control::Pause).await;
+    let paused = tokio::time::timeout(PATIENCE, runner().document::<Statement<1>>().run_to_end()).await;
+    let error = paused.expect("nobody is waited for").unwrap_err();
+    assert_eq!(error.to_string(), "projection `statement v1` is paused: resume it first");
 }
