@@ -40,9 +40,12 @@ mod found;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use es_core::ReadModelStore;
+
 use homes::Home;
 use random::Random;
 use readers::Ailments;
+use world::until;
 
 /// How long chance reigns, by default.
 const SECONDS: u64 = 5;
@@ -98,6 +101,11 @@ async fn every_event_takes_effect_once<H: Home>(home: H) {
     for nth in 0..PROCESSES {
         actors.spawn(runners::come_and_go(run.clone(), 200 + nth));
     }
+    let store = run.home.open().await;
+    until("somebody has started them", || async {
+        store.reached(&words::all()).await.unwrap().iter().all(Option::is_some)
+    })
+    .await;
     actors.spawn(words::leave(run.clone(), 300));
     actors.spawn(writers::wait_for_own(run.clone(), 400));
     actors.spawn(verdict::watch(run.clone(), 600));

@@ -147,11 +147,11 @@ impl Document for Trail {
     }
 }
 
-/// A runner of some or all projections, as chance has it set up.
+/// A runner of some or all projections, as chance has it set up; without trouble, of all of them.
 pub fn runner<S: World + ReadModelStore>(store: S, random: &mut Random, trouble: u64) -> Runner<S> {
     let park = OnFailure::park().after(Retry::attempts(2).base(Duration::from_millis(1)));
     let settings = Settings::default()
-        .batch([1, 3, 20, 500][random.index(4)])
+        .batch(if trouble == 0 { 500 } else { [1, 3, 20, 500][random.index(4)] })
         .lease(Duration::from_millis(300 + random.below(300)))
         .poll(Duration::from_millis(2 + random.below(30)))
         .parts(u16::try_from(1 + random.below(5)).unwrap())

@@ -9,7 +9,7 @@ use crate::domain::Tally;
 use crate::homes::Home;
 use crate::random::Random;
 use crate::readers::Trail;
-use crate::world::{World, id, until};
+use crate::world::{World, id};
 use crate::writers::{a_name, an_account};
 
 /// A version that is not always run.
@@ -23,10 +23,6 @@ pub fn all() -> [ProjectionId; 4] {
 
 pub async fn leave<H: Home>(run: Run<H>, actor: u64) {
     let (store, mut random) = (run.home.open().await, run.random(actor));
-    until("somebody has started them", || async {
-        store.reached(&all()[..3]).await.unwrap().iter().all(Option::is_some)
-    })
-    .await;
     let mut id = id("notes");
     while run.goes_on() {
         // Some words come at once, so that the second is left before anybody has heard of the first.

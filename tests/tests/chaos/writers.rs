@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use es_core::{EventStoreExt, ExpectedVersion, ReadModels};
+use es_core::{Control, EventStoreExt, ExpectedVersion, ReadModelStore, ReadModels};
 
 use crate::Run;
 use crate::domain::{Account, AccountEvent, Order, OrderEvent, Tally, noted};
 use crate::homes::Home;
 use crate::random::Random;
+use crate::world::id;
 
 const ACCOUNTS: u64 = 14;
 const NAMES: u64 = 4;
@@ -50,25 +51,32 @@ pub async fn write<H: Home>(run: Run<H>, actor: u64) {
     }
 }
 
-/// What was waited for is there, if the wait came to its end.
+/// What was waited for is there, and stays, if the wait came to its end.
 pub async fn wait_for_own<H: Home>(run: Run<H>, actor: u64) {
     let (store, mut random) = (run.home.open().await, run.random(actor));
     let (mut nth, mut seen) = (0, 0);
     while run.goes_on() {
         nth += 1;
-        let (name, _whole) = (format!("own {nth}"), run.whole.read().await);
-        let account = format!("waits {}", random.below(5));
+        let (name, account) = (format!("own {nth}"), format!("waits {}", random.below(5)));
         let opened = noted(format!("+{name}"));
         store.append_events::<Account>(&account, ExpectedVersion::Any, opened).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(random.below(60))).await;
+        let whole = run.whole.read().await;
+        if random.percent(20) {
+            // Refused while it is being divided.
+            let _ = store.control(&id("tally"), Control::Rebuild).await;
+        }
         let documents = store.documents::<Tally<1>>().unwrap();
         // It may be paused, or nobody may run it.
         if let Ok(documents) = documents.catch_up_within(Duration::from_secs(1)).await {
-            let own = documents.get(&name).await.unwrap();
-            assert_eq!(own, Some(Tally { open: 1 }), "{name} of {account} was waited for");
+            for _ in 0..4 {
+                let own = documents.get(&name).await.unwrap();
+                assert_eq!(own, Some(Tally { open: 1 }), "{name} of {account} was waited for");
+                tokio::time::sleep(Duration::from_millis(random.below(20))).await;
+            }
             seen += 1;
         }
-        drop(_whole);
-        tokio::time::sleep(Duration::from_millis(random.below(60))).await;
+        drop(whole);
     }
     eprintln!("{seen} of {nth} waits came to their end");
 }
