@@ -48,7 +48,7 @@ use readers::Ailments;
 use world::until;
 
 /// How long chance reigns, by default.
-const SECONDS: u64 = 5;
+const SECONDS: u64 = 4;
 /// How many processes there are at a time.
 const PROCESSES: u64 = 3;
 const WRITERS: u64 = 2;
