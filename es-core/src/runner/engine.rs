@@ -21,6 +21,7 @@ use crate::runner::guard::{chain, guarded};
 use crate::runner::observe::{self, Failure, Part};
 use crate::runner::owned::Owned;
 use crate::runner::pace::Pace;
+use crate::runner::page::Page;
 use crate::runner::progress::Seat;
 use crate::runner::work::Work;
 use crate::runner::{Phase, Progress, Settings, StopReason};
@@ -39,7 +40,7 @@ const BETWEEN_YIELDS: Duration = Duration::from_millis(1_500);
 pub(super) const STORE_TROUBLE: Retry =
     Retry::attempts(u32::MAX).base(Duration::from_millis(50)).cap(Duration::from_secs(5));
 
-pub(super) struct Engine<S, W> {
+pub(super) struct Engine<S: ReadModelStore, W: Work<S>> {
     pub(super) store: S,
     pub(super) work: Arc<W>,
     pub(super) id: ProjectionId,
@@ -59,6 +60,8 @@ pub(super) struct Engine<S, W> {
     troubles: u32,
     /// Whether this version was made the one that serves, where that is wanted.
     pub(super) serves: bool,
+    /// The page behind the one that was taken in last, if it was read meanwhile, under the same lease.
+    pub(super) ahead: Option<Page<W::Event>>,
 }
 
 /// Whose engine it is, and by whom it is told.
@@ -130,6 +133,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             yielded,
             troubles: 0,
             serves: !settings.serve,
+            ahead: None,
         }
     }
 
@@ -194,6 +198,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     }
 
     async fn turn_under(&mut self, lease: Lease) -> Result<(), Halt> {
+        self.ahead = None;
         let before = self.seat.hold(Some(lease.clone()));
         if before.is_none_or(|before| before.parts != lease.parts) {
             self.divided.notify_one();

@@ -1,10 +1,14 @@
 //! Pages of the log, decoded.
 
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::error::Error;
 use crate::event::Event;
 use crate::metadata::EventId;
 use crate::read_model::ReadModelStore;
 use crate::recorded::{Position, RawEvent, Recorded};
-use crate::runner::engine::{Engine, Halt};
+use crate::runner::engine::Engine;
 use crate::runner::guard::{chain, guarded_call};
 use crate::runner::owned::Owned;
 use crate::runner::work::Work;
@@ -56,6 +60,11 @@ pub(super) fn decode<E: Event>(raw: RawEvent<'_>) -> Decoded<E> {
 }
 
 impl<E> Page<E> {
+    /// Whether there is more behind it that can be read already.
+    pub(super) fn has_more(&self) -> bool {
+        !self.at_end && self.unreadable.is_none()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty() && self.unreadable.is_none()
     }
@@ -68,24 +77,33 @@ impl<E> Page<E> {
 }
 
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
-    pub(super) async fn read(&self, owned: &Owned) -> Result<Page<W::Event>, Halt> {
-        let (mut events, mut unreadable) = (Vec::new(), None);
-        let (mut next, barrier) = (None, owned.lease.barrier);
-        let mut visit = |raw: RawEvent<'_>| {
-            // What lies behind the place where the parts meet is for those that come after them.
-            if next.is_some() || barrier.is_some() && raw.position > barrier {
-                next = barrier;
-            } else if unreadable.is_none() {
-                match decode(raw) {
-                    Ok(event) => events.push(event),
-                    Err(failed) => unreadable = Some(failed),
+    /// Reads the page behind the place. It borrows nothing, so that the next page can be read while one is taken in.
+    pub(super) fn read_behind(
+        &self,
+        after: Position,
+        owned: &Owned,
+    ) -> impl Future<Output = Result<Page<W::Event>, Error>> + Send + use<S, W> {
+        let (store, feed) = (self.store.clone(), Arc::clone(&self.feed));
+        let (barrier, since) = (owned.lease.barrier, owned.since());
+        let read = ReadLog::after(after).filter(self.filter.clone()).slices(owned.lease.slices);
+        let read = read.limit(self.pace.limit());
+        async move {
+            let (mut events, mut unreadable, mut next) = (Vec::new(), None, None);
+            let mut visit = |raw: RawEvent<'_>| {
+                // What lies behind the place where the parts meet is for those that come after them.
+                if next.is_some() || barrier.is_some() && raw.position > barrier {
+                    next = barrier;
+                } else if unreadable.is_none() {
+                    match decode(raw) {
+                        Ok(event) => events.push(event),
+                        Err(failed) => unreadable = Some(failed),
+                    }
                 }
-            }
-            Ok(())
-        };
-        let read = ReadLog::after(owned.position).filter(self.filter.clone()).slices(owned.lease.slices);
-        let page = self.feed.read(&self.store, read.limit(self.pace.limit()), owned.since(), &mut visit).await?;
-        let end = barrier.map_or(page.next, |barrier| barrier.min(page.next));
-        Ok(Page { events, unreadable, next: next.unwrap_or(end), at_end: page.at_end })
+                Ok(())
+            };
+            let page = feed.read(&store, read, since, &mut visit).await?;
+            let end = barrier.map_or(page.next, |barrier| barrier.min(page.next));
+            Ok(Page { events, unreadable, next: next.unwrap_or(end), at_end: page.at_end })
+        }
     }
 }

@@ -103,6 +103,8 @@ pub enum StopReason {
 pub(super) struct Board {
     seats: Mutex<Seats>,
     whole: watch::Sender<Progress>,
+    /// Why nothing is done any more, once everything is let go of.
+    ended: watch::Sender<Option<StopReason>>,
 }
 
 #[derive(Default)]
@@ -110,7 +112,6 @@ struct Seats {
     parts: BTreeMap<u16, (Progress, Option<Lease>)>,
     /// How many events were taken in by parts that are gone.
     events_before: u64,
-    ended: Option<StopReason>,
 }
 
 /// The place of one part on the board.
@@ -122,7 +123,11 @@ pub(super) struct Seat {
 
 impl Board {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { seats: Mutex::default(), whole: watch::Sender::new(Progress::default()) })
+        Arc::new(Self {
+            seats: Mutex::default(),
+            whole: watch::Sender::new(Progress::default()),
+            ended: watch::Sender::new(None),
+        })
     }
 
     pub(super) fn seat(self: &Arc<Self>, first: u16) -> Seat {
@@ -144,15 +149,29 @@ impl Board {
 
     /// Nothing is done any more. The first reason stays.
     pub(super) fn end(&self, reason: StopReason) {
-        self.change(|seats| {
-            seats.ended.get_or_insert(reason);
+        self.ended.send_if_modified(|ended| {
+            let is_first = ended.is_none();
+            ended.get_or_insert(reason);
+            is_first
         });
+        self.change(|_| {});
+    }
+
+    /// Waits until nothing is done any more.
+    pub(super) async fn ended(&self) -> StopReason {
+        let mut ended = self.ended.subscribe();
+        let reason = ended.wait_for(Option::is_some).await;
+        reason.ok().and_then(|reason| reason.clone()).unwrap_or(StopReason::Asked)
     }
 
     fn change(&self, change: impl FnOnce(&mut Seats)) {
         let mut seats = self.seats();
         change(&mut seats);
-        self.whole.send_replace(seats.whole());
+        let mut whole = seats.whole();
+        if let Some(reason) = &*self.ended.borrow() {
+            whole.phase = Phase::Stopped(reason.clone());
+        }
+        self.whole.send_replace(whole);
     }
 
     fn seats(&self) -> MutexGuard<'_, Seats> {
@@ -197,7 +216,7 @@ impl Seats {
             // What others work on says nothing here. Where nothing is worked on, it is as far as it was.
             position: ours.min().or_else(|| parts().map(|progress| progress.position).min()).unwrap_or_default(),
             events: self.events_before + parts().map(|progress| progress.events).sum::<u64>(),
-            phase: self.ended.clone().map_or(phase, Phase::Stopped),
+            phase,
         }
     }
 }

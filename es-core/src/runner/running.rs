@@ -161,13 +161,15 @@ impl<S: ReadModelStore> Running<S> {
         self.stop.send_replace(true);
         let until = Instant::now().checked_add(deadline);
         let mut reasons = Vec::with_capacity(self.projections.len());
-        for projection in std::mem::take(&mut self.projections) {
+        for mut projection in std::mem::take(&mut self.projections) {
             let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
             match tokio::time::timeout(left, projection.stopped()).await {
                 Ok(reason) => reasons.push(reason),
                 Err(_) => {
                     observe::cut_off(&projection.id);
                     projection.task.abort();
+                    // A moment, so that it does not claim once more behind our back.
+                    let _ = tokio::time::timeout(Settings::SHORTEST_LEASE, &mut projection.task).await;
                     self.release(&projection).await;
                     reasons.push((projection.id, StopReason::Asked));
                 }
@@ -207,13 +209,7 @@ impl Started {
 
     /// Waits until the projection has stopped.
     async fn stopped(&self) -> (ProjectionId, StopReason) {
-        let mut progress = self.board.watch();
-        let stopped = progress.wait_for(|progress| matches!(progress.phase, Phase::Stopped(_))).await;
-        let reason = match stopped.as_deref() {
-            Ok(Progress { phase: Phase::Stopped(reason), .. }) => reason.clone(),
-            _ => StopReason::Asked,
-        };
-        (self.id.clone(), reason)
+        (self.id.clone(), self.board.ended().await)
     }
 }
 

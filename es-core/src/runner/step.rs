@@ -10,6 +10,7 @@ use crate::read_model::{Control, ReadModelStore};
 use crate::recorded::Position;
 use crate::runner::engine::{Engine, Halt};
 use crate::runner::owned::Owned;
+use crate::runner::page::Page;
 use crate::runner::work::Work;
 use crate::runner::{Phase, Settings};
 
@@ -35,13 +36,14 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let store = self.store.clone();
         // Called before the read, so that an append that the read has just missed is remembered.
         let appended = store.appended();
-        let (before, started) = (owned.position, Instant::now());
-        let page = self.read(owned).await?;
+        let before = owned.position;
+        let page = match self.ahead.take() {
+            Some(page) => page,
+            None => self.read_behind(before, owned).await?,
+        };
         if !page.is_empty() {
             owned.poll = self.settings.poll;
-            let events = page.events.len();
-            self.take_in_page(owned, page).await?;
-            self.pace.took(events, started.elapsed());
+            self.take_in_and_read_ahead(owned, page).await?;
             return self.serve(owned).await;
         }
         if page.next > before {
@@ -56,6 +58,24 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         if page.at_end || page.next <= before {
             self.idle(owned, appended).await;
         }
+        Ok(())
+    }
+
+    /// Takes in a page, and reads the next one meanwhile if there is one: the store writes the one while this process decodes the
+    /// other. What was read ahead and does not serve is simply read again.
+    async fn take_in_and_read_ahead(&mut self, owned: &mut Owned, page: Page<W::Event>) -> Result<(), Halt> {
+        let next = page.has_more().then(|| self.read_behind(page.next, owned));
+        let (events, end, begun) = (page.events.len(), page.next, Instant::now());
+        let taken = async {
+            self.take_in_page(owned, page).await?;
+            self.pace.took(events, begun.elapsed());
+            Ok::<_, Halt>(())
+        };
+        let Some(next) = next else { return taken.await };
+        // Trouble with the next page is met again when it is read; trouble with this one ends both.
+        let ((), ahead) = tokio::try_join!(taken, async { Ok(next.await.ok()) })?;
+        // An empty page was read before the call that remembers appends, so it is no reason to wait.
+        self.ahead = ahead.filter(|ahead| owned.position == end && !ahead.is_empty());
         Ok(())
     }
 
