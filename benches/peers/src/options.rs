@@ -16,7 +16,7 @@ options
   --operations N    how many commands a turn has (2,000)
   --accounts N      how many accounts they belong to (1,000)
   --rounds N        how often each system has its turn (3)
-  --batch N         events in a batch, for those that can choose and gain by it (1,000)
+  --batch N         events in a batch, for those that can choose (10,000)
   --chunk N         events in a chunk of evento (30,000)
   --connections N   in the pool of each system (10)
   --only A,B        only systems whose name contains one of these
@@ -55,7 +55,7 @@ impl Options {
             operations: 2_000,
             accounts: 1_000,
             rounds: 3,
-            batch: 1_000,
+            batch: 10_000,
             chunk: 30_000,
             connections: 10,
             only: Vec::new(),
