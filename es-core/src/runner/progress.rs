@@ -112,6 +112,7 @@ struct Seats {
     parts: BTreeMap<u16, (Progress, Option<Lease>)>,
     /// How many events were taken in by parts that are gone.
     events_before: u64,
+    ended: Option<StopReason>,
 }
 
 /// The place of one part on the board.
@@ -149,12 +150,11 @@ impl Board {
 
     /// Nothing is done any more. The first reason stays.
     pub(super) fn end(&self, reason: StopReason) {
-        self.ended.send_if_modified(|ended| {
-            let is_first = ended.is_none();
-            ended.get_or_insert(reason);
-            is_first
+        self.change(|seats| {
+            seats.ended.get_or_insert(reason);
         });
-        self.change(|_| {});
+        // Only now, so that whoever has waited for it is told nothing else.
+        self.ended.send_replace(self.seats().ended.clone());
     }
 
     /// Waits until nothing is done any more.
@@ -167,11 +167,7 @@ impl Board {
     fn change(&self, change: impl FnOnce(&mut Seats)) {
         let mut seats = self.seats();
         change(&mut seats);
-        let mut whole = seats.whole();
-        if let Some(reason) = &*self.ended.borrow() {
-            whole.phase = Phase::Stopped(reason.clone());
-        }
-        self.whole.send_replace(whole);
+        self.whole.send_replace(seats.whole());
     }
 
     fn seats(&self) -> MutexGuard<'_, Seats> {
@@ -216,7 +212,7 @@ impl Seats {
             // What others work on says nothing here. Where nothing is worked on, it is as far as it was.
             position: ours.min().or_else(|| parts().map(|progress| progress.position).min()).unwrap_or_default(),
             events: self.events_before + parts().map(|progress| progress.events).sum::<u64>(),
-            phase,
+            phase: self.ended.clone().map_or(phase, Phase::Stopped),
         }
     }
 }
