@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use es_core::{
     Aggregate, Batch, BoxError, Command, Context, Document, Event, EventStoreExt, ExpectedVersion, IntoKeys, Projector,
-    ReadModels, Recorded, Runner, Settings, Version,
+    ReadModelStore, ReadModels, Recorded, Runner, Settings, Version,
 };
 use es_postgres::PgStore;
 use serde::{Deserialize, Serialize};
@@ -179,8 +179,10 @@ impl System for Ours {
     }
 
     async fn forget(&self) -> Result<()> {
-        let all = "DROP TABLE IF EXISTS es.doc_balance_v1; DELETE FROM es.projections; TRUNCATE balances";
-        sqlx::raw_sql(all).execute(&self.pool).await?;
+        for status in self.store.projections().await? {
+            self.store.drop_projection(&status.id).await?;
+        }
+        sqlx::raw_sql("TRUNCATE balances").execute(&self.pool).await?;
         Ok(())
     }
 
