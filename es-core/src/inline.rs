@@ -1,5 +1,6 @@
 //! Inline projections: read models that are written in the append's own transaction.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -147,6 +148,19 @@ impl<S: ReadModelStore> InlineBuilder<S> {
     /// runner; what went wrong while one was built; and the store's own failures.
     pub async fn open(self) -> Result<Inline<S>, Error> {
         let Self { store, layers } = self;
+        if layers.is_empty() {
+            return Err(Error::setup(
+                "an inline store needs at least one projection: call `project` or `document` before `open`",
+            ));
+        }
+        let mut seen = HashSet::new();
+        for layer in &layers {
+            if let Ok(Registration { id, .. }) = layer.registration()
+                && !seen.insert(id.clone())
+            {
+                return Err(Error::setup(format!("projection `{id}` was added twice")));
+            }
+        }
         for layer in &layers {
             let registration = layer.registration().map_err(|invalid| Error::setup(invalid.to_string()))?;
             let is_new = store.parts(&registration.id).await?.is_empty();

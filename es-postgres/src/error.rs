@@ -138,11 +138,19 @@ pub(crate) fn will_pass(cause: &(dyn std::error::Error + 'static)) -> bool {
         return error.is_transient();
     }
     if let Some(error) = cause.downcast_ref::<sqlx::Error>() {
-        return is_lost(error) || code(error).is_some_and(|code| is_transient(&code));
+        let code = code(error);
+        return !code.as_deref().is_some_and(is_too_slow)
+            && (is_lost(error) || code.is_some_and(|code| is_transient(&code)));
     }
     let boxed = cause.downcast_ref::<Box<dyn DatabaseError>>();
     let database = boxed.and_then(|e| e.try_downcast_ref()).or_else(|| cause.downcast_ref::<PgDatabaseError>());
-    database.is_some_and(|e| is_transient(e.code()) || is_fatal(e))
+    database.is_some_and(|e| !is_too_slow(e.code()) && (is_transient(e.code()) || is_fatal(e)))
+}
+
+/// A statement that was cancelled because it took too long, or a transaction in which nothing was said for too long. In a
+/// projector's own code it would not be faster the next time, unless the batch is smaller, and a single event has a policy.
+fn is_too_slow(code: &str) -> bool {
+    matches!(code, "57014" | "25P03")
 }
 
 /// Without a word of the server itself.

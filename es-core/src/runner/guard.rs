@@ -32,8 +32,11 @@ pub(crate) fn guarded_call<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| Panicked::of(&*panic))
 }
 
-/// An error with all its causes, in one line.
+/// An error with all its causes, in one line. Many errors repeat their cause in their own text; it is told once.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let sources = std::iter::successors(error.source(), |source| source.source());
-    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+    sources.fold(error.to_string(), |text, source| {
+        let source = source.to_string();
+        if text.ends_with(&source) { text } else { format!("{text}: {source}") }
+    })
 }

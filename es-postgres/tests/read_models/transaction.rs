@@ -42,7 +42,9 @@ enum ProjectorError {
 async fn errors_of_a_projector_are_told_apart() {
     let (store, database) = store().await;
     let mut admin = connection(&database).await;
-    for (code, transient) in [("40P01", true), ("40001", true), ("57P01", true), ("23505", false), ("22012", false)] {
+    for (code, transient) in
+        [("40P01", true), ("40001", true), ("57P01", true), ("57014", false), ("23505", false), ("22012", false)]
+    {
         let kinds: [fn(sqlx::Error) -> BoxError; 3] =
             [BoxError::from, |e| ProjectorError::Shown(e).into(), |e| ProjectorError::Wrapped(e).into()];
         for kind in kinds {
