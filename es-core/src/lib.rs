@@ -68,6 +68,7 @@
 //! | say what can happen | [`Event`], [`Upcaster`] |
 //! | decide | [`Aggregate`], [`Command`], [`Handle`], [`Context`] |
 //! | run commands, load, read | [`EventStoreExt`], [`Execute`], [`Outcome`] |
+//! | repeat safely | [`IdempotencyKey`], [`Execute::idempotency_key`], [`Append::idempotent`] |
 //! | take snapshots | [`Snapshots`] |
 //! | read the log of all events | [`LogEvents`], [`Position`] |
 //! | understand a failure | [`ExecuteError`], [`Error`] |
@@ -86,6 +87,7 @@ mod stream;
 mod slices;
 mod timestamp;
 mod metadata;
+mod idempotency;
 
 mod command;
 mod aggregate;
@@ -123,10 +125,15 @@ pub use aggregate::{Aggregate, Apply, Dispatch, Loaded};
 pub use command::{Command, Context, Handle, HandleWith};
 pub use document::{Document, IntoKeys, MAX_KEY_BYTES};
 pub use documents::{Documents, ReadModels};
-pub use error::{BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend};
+pub use error::{
+    BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend, KeyReused,
+};
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
 pub use id::{AggregateId, AsId, InvalidId};
+pub use idempotency::{
+    IdempotencyKey, InvalidIdempotencyKey, KEYS_KEPT_FOR, KeyUse, Keyed, MAX_IDEMPOTENCY_KEY_BYTES,
+};
 pub use inline::{Inline, InlineBuilder};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use projection::{Batch, Projector};

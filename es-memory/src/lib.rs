@@ -93,6 +93,7 @@
 
 mod append;
 mod draft;
+mod keys;
 mod lock;
 mod log;
 mod read;

@@ -193,7 +193,7 @@ fn encode<A: Aggregate>(
 }
 
 /// Replays the stream from its first event while `wanted` holds, without any snapshot: those may lie behind that point.
-async fn replay_while<S: EventStore, A: Aggregate>(
+pub(crate) async fn replay_while<S: EventStore, A: Aggregate>(
     store: &S,
     stream: StreamId,
     wanted: impl Fn(&crate::Recorded<A::Event>) -> bool,

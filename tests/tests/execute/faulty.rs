@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use es_core::{
-    Append, Appended, Error, EventStore, EventStoreExt, Fold, LogPage, Position, ReadLog, ReadStream, Snapshot,
-    StreamId, Visit,
+    Append, Appended, Error, EventStore, EventStoreExt, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog,
+    ReadStream, Snapshot, StreamId, Visit,
 };
 use es_memory::MemoryStore;
 
@@ -72,6 +72,10 @@ impl EventStore for Faulty {
             self.inner.append_events::<crate::Account>(&id, es_core::ExpectedVersion::Any, rival).await?;
         }
         self.inner.append(append).await
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        self.inner.find_key(key).await
     }
 
     async fn fold_stream(

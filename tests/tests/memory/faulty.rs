@@ -207,7 +207,7 @@ impl Faulty {
     }
 
     async fn append_one_by_one(&self, append: Append) -> Result<Appended, Error> {
-        let Append { stream, mut expected, events } = append;
+        let Append { stream, mut expected, events, .. } = append;
         let mut last = None;
         for event in events {
             last = Some(self.inner.append(Append::new(stream.clone(), expected, vec![event])).await?);
@@ -291,6 +291,10 @@ impl EventStore for Faulty {
             }
             result => result.map_err(|error| self.spoil_conflict(error)),
         }
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        self.inner.find_key(key).await
     }
 
     async fn fold_stream(

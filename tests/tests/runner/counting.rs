@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, BoxError, Claim, Control, DeadLetter, DocumentQuery, Error, EventStore, Fold, Lease, LogPage,
-    OnFailure, Position, ProjectionId, ProjectionStatus, Pulse, ReadLog, ReadModelStore, ReadStream, Registration,
+    Append, Appended, BoxError, Claim, Control, DeadLetter, DocumentQuery, Error, EventStore, Fold, IdempotencyKey, KeyUse, Lease,
+    LogPage, OnFailure, Position, ProjectionId, ProjectionStatus, Pulse, ReadLog, ReadModelStore, ReadStream, Registration,
     Renewal, Runner, Slices, Snapshot, StopReason, StreamId, Timestamp, Visit,
 };
 use es_memory::{MemoryStore, Tables, Transaction};
@@ -50,6 +50,9 @@ impl Calls {
 impl EventStore for Counting {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         self.inner.append(append).await
+    }
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        self.inner.find_key(key).await
     }
     async fn fold_stream(&self, stream: &StreamId, state: Option<u32>, fold: &mut dyn Fold) -> Result<(), Error> {
         self.inner.fold_stream(stream, state, fold).await
