@@ -327,6 +327,7 @@ macro_rules! read_model_conformance_tests {
                 a_known_projection_stays_as_it_is_divided
                 versions_of_a_projection_are_kept_apart
                 what_is_there_at_registration_is_history
+                all_is_present_to_one_without_history
                 projections_are_listed_in_the_order_of_their_ids
             }
             leases {

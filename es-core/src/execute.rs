@@ -242,8 +242,10 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         }
     }
 
-    /// A command that nobody claims begins a conversation, and is itself the cause of its events.
+    /// What is not said is taken from the metadata at hand. A command that nobody claims begins a conversation, and is itself the
+    /// cause of its events.
     fn complete_metadata(&mut self) {
+        self.metadata.complete();
         let command = Uuid::now_v7();
         self.metadata.correlation_id.get_or_insert(CorrelationId(command));
         self.metadata.causation_id.get_or_insert(CausationId(command));

@@ -69,6 +69,7 @@
 //! | decide | [`Aggregate`], [`Command`], [`Handle`], [`Context`] |
 //! | run commands, load, read | [`EventStoreExt`], [`Execute`], [`Outcome`] |
 //! | repeat safely | [`IdempotencyKey`], [`Execute::idempotency_key`], [`Append::idempotent`] |
+//! | do what follows from events | [`Reactor`], [`Effect`], [`Metadata::scope`] |
 //! | take snapshots | [`Snapshots`] |
 //! | read the log of all events | [`LogEvents`], [`Position`] |
 //! | understand a failure | [`ExecuteError`], [`Error`] |
@@ -95,6 +96,7 @@ mod event;
 mod upcast;
 mod codec;
 mod recorded;
+mod context;
 
 mod store;
 mod snapshot;
@@ -107,6 +109,7 @@ mod error;
 mod projection;
 mod read_model;
 mod document;
+mod reactor;
 mod runner;
 mod documents;
 mod visible;
@@ -131,12 +134,11 @@ pub use error::{
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
 pub use id::{AggregateId, AsId, InvalidId};
-pub use idempotency::{
-    IdempotencyKey, InvalidIdempotencyKey, KEYS_KEPT_FOR, KeyUse, Keyed, MAX_IDEMPOTENCY_KEY_BYTES,
-};
+pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey, KEYS_KEPT_FOR, KeyUse, Keyed, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use inline::{Inline, InlineBuilder};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use projection::{Batch, Projector};
+pub use reactor::{BeginsAt, Effect, IntoCommands, OnRejection, Reaction, Reactor};
 pub use read::{LogEvents, StreamEvents};
 pub use read_model::{
     AdvanceError, Checkpoint, Claim, Control, DeadLetter, DeadLetterStatus, DocumentQuery, Fenced, InvalidProjection,

@@ -8,6 +8,7 @@ pub(crate) mod wait;
 
 pub(crate) mod guard;
 pub(crate) mod work;
+mod act;
 mod pace;
 mod feed;
 mod crew;
@@ -31,9 +32,11 @@ use uuid::Uuid;
 
 use crate::document::Document;
 use crate::projection::Projector;
+use crate::reactor::{Effect, Reactor};
 use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, Registration};
 use crate::store::EventFilter;
 
+use act::{Acting, Perform, React};
 use crew::Crew;
 use feed::Feed;
 use progress::Board;
@@ -158,6 +161,16 @@ impl<S: ReadModelStore> Runner<S> {
     /// Adds documents.
     pub fn document<D: Document>(self) -> Self {
         self.plan(Fold::<D>::new())
+    }
+
+    /// Adds a reactor: commands that follow from events.
+    pub fn react<R: Reactor>(self, reactor: R) -> Self {
+        self.plan(Acting(React(reactor)))
+    }
+
+    /// Adds an effect: whatever else follows from events.
+    pub fn effect<E: Effect>(self, effect: E) -> Self {
+        self.plan(Acting(Perform(effect)))
     }
 
     pub(crate) fn plan<W: Work<S>>(mut self, work: W) -> Self {

@@ -83,7 +83,7 @@ async fn settings_that_cannot_work_are_refused<H: Home>(home: H) {
 async fn plans_that_cannot_work_are_refused<H: Home>(home: H) {
     let store = home.open().await;
     let runner = || Runner::new(store.clone());
-    let nothing = "a runner needs at least one projection: call `add` or `document` before `start`";
+    let nothing = "a runner needs at least one projection: call `add`, `document`, `react` or `effect` before `start`";
     assert_refused(runner(), nothing).await;
     let twice = runner().document::<Statement<1>>().document::<Statement<2>>().document::<Statement<1>>();
     assert_refused(twice, "projection `statement v1` was added twice").await;
