@@ -15,8 +15,8 @@ use crate::snapshot::Snapshot;
 use crate::stream::{StreamId, Version};
 
 pub use erased::{BoxFuture, DynEventStore, ErasedEventStore};
-pub(crate) use ext::replay_while;
 pub use ext::EventStoreExt;
+pub(crate) use ext::replay_while;
 
 /// What a reader does with each event. An error ends the read and comes back from it.
 ///

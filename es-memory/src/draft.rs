@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use es_core::{
-    Append, Appended, Conflict, Error, ExpectedVersion, IdempotencyKey, InvalidAppend, KeyUse, Keyed, NewEvent, StreamId,
-    Timestamp, Version,
+    Append, Appended, Conflict, Error, ExpectedVersion, IdempotencyKey, InvalidAppend, KeyUse, Keyed, NewEvent,
+    StreamId, Timestamp, Version,
 };
 
 use crate::keys::Using;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream, Snapshot,
-    StreamId, Visit,
+    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream,
+    Snapshot, StreamId, Visit,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
