@@ -1,0 +1,35 @@
+//! The process dies at any point of a reaction, and another one takes over.
+
+use es_core::{OnFailure, ReadModelStore};
+
+use crate::fragile::Fragile;
+use crate::support::{assert_once, caught_up, charged, fulfil, place, registered};
+
+/// More points than a reaction has.
+const MANY: u32 = 100;
+
+/// Before and behind each call that a reaction of two commands is made of, and that its checkpoint is moved by.
+pub async fn a_crash_at_any_point_changes_nothing<S: ReadModelStore>(store: S) {
+    registered(&store).await;
+    for point in 1..MANY {
+        let dies = Fragile::dying_at(store.clone(), point);
+        let running = fulfil(&dies, OnFailure::stop()).await;
+        place(&store, &format!("order {point}"), &format!("ring {point}")).await;
+        let is_dead = tokio::select! {
+            () = dies.died() => true,
+            () = caught_up(&running) => false,
+        };
+        // Nothing is finished, as in a process that is killed; its lease need not be waited for, though.
+        running.stop_within(std::time::Duration::ZERO).await;
+        let running = fulfil(&store, OnFailure::stop()).await;
+        caught_up(&running).await;
+        running.stop().await;
+        assert_once(&store).await;
+        assert_eq!(charged(&store).await.len(), point as usize);
+        if !is_dead {
+            assert!(point > 12, "there are points at which it may die: {point}");
+            return;
+        }
+    }
+    panic!("it never comes to an end");
+}
