@@ -1,0 +1,16 @@
+//! The tests, in the order of the example's files: the four aggregates, what follows from what, the whole of it under all sorts of
+//! trouble, and the read models.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test may")]
+
+mod words;
+
+mod order;
+mod payment;
+mod stock;
+mod shipment;
+
+mod reactions;
+mod model;
+mod read_models;
+mod service;
