@@ -57,7 +57,7 @@ pub fn total(lines: &[Line]) -> Option<Money> {
 }
 
 /// All that can happen in the shop, for who has to see all of it.
-#[derive(Debug, Event)]
+#[derive(Clone, Debug, Event)]
 #[event(union)]
 pub enum ShopEvent {
     Order(OrderEvent),

@@ -60,7 +60,7 @@ pub struct OrderDetails {
 }
 
 /// The events that tell the story of one order.
-#[derive(Debug, Event)]
+#[derive(Clone, Debug, Event)]
 #[event(union)]
 pub enum OrderStory {
     Order(OrderEvent),
