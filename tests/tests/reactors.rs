@@ -67,11 +67,13 @@ on_every_store! {
         what_a_later_release_makes_of_a_done_command_changes_nothing
         a_done_command_that_goes_elsewhere_now_is_told
         a_failure_behind_the_first_command_repeats_only_the_second
+        trouble_that_passes_is_waited_out
         two_runners_whose_leases_are_taken_away
         parts_react_side_by_side
     }
     crashes {
         a_crash_at_any_point_changes_nothing
+        whatever_is_cut_off_is_done_once
     }
     history {
         what_is_history_leads_to_nothing_and_is_not_even_read

@@ -29,6 +29,8 @@ pub struct Points {
     /// Appends that are still to succeed before those that are to fail.
     appends_before: AtomicU32,
     failing_appends: AtomicU32,
+    /// Whether it is trouble that passes by itself.
+    passes: bool,
 }
 
 impl<S> Fragile<S> {
@@ -44,6 +46,12 @@ impl<S> Fragile<S> {
     pub fn failing_appends(inner: S, before: u32, failing: u32) -> Self {
         let (appends_before, failing_appends) = (AtomicU32::new(before), AtomicU32::new(failing));
         Self::new(inner, Points { appends_before, failing_appends, ..Points::default() })
+    }
+
+    /// The same, of a kind that passes by itself.
+    pub fn troubled(inner: S, before: u32, failing: u32) -> Self {
+        let (appends_before, failing_appends) = (AtomicU32::new(before), AtomicU32::new(failing));
+        Self::new(inner, Points { appends_before, failing_appends, passes: true, ..Points::default() })
     }
 
     /// Resolves when it is dead.
@@ -68,11 +76,12 @@ impl<S> Fragile<S> {
 
     fn fail_append(&self) -> Result<(), Error> {
         let less = |left: u32| left.checked_sub(1);
-        let Points { appends_before, failing_appends, .. } = &*self.points;
+        let Points { appends_before, failing_appends, passes, .. } = &*self.points;
         if appends_before.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
             return Ok(());
         }
         match failing_appends.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
+            Ok(_) if *passes => Err(Error::unavailable("the connection was lost")),
             Ok(_) => Err(Error::store("the disk is full")),
             Err(_) => Ok(()),
         }

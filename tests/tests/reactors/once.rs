@@ -164,6 +164,20 @@ pub async fn a_failure_behind_the_first_command_repeats_only_the_second<S: ReadM
     assert!(letters(&store, "fulfil").await.is_empty());
 }
 
+/// More often than a command is tried, and than the policy allows: trouble that passes does not count.
+pub async fn trouble_that_passes_is_waited_out<S: ReadModelStore>(store: S) {
+    registered(&store).await;
+    for n in 0..3 {
+        place(&store, "7", &format!("ring {n}")).await;
+    }
+    let troubled = Fragile::troubled(store.clone(), 3, 4 * es_core::Retry::DEFAULT_ATTEMPTS);
+    let running = fulfil(&troubled, OnFailure::stop()).await;
+    caught_up(&running).await;
+    running.stop().await;
+    assert_once(&store).await;
+    assert!(letters(&store, "fulfil").await.is_empty());
+}
+
 /// Pauses take the lease away from whoever is in the middle of a reaction, and either runner may go on.
 pub async fn two_runners_whose_leases_are_taken_away<S: ReadModelStore>(store: S) {
     let short = settings().lease(Duration::from_millis(300));
