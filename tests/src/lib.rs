@@ -32,6 +32,7 @@ pages! {
     postgres: "../../docs/guide/10-postgres.md"
     metadata: "../../docs/guide/11-metadata.md"
     your_own_store: "../../docs/guide/12-your-own-store.md"
+    idempotency: "../../docs/guide/20-idempotency.md"
     reactors: "../../docs/guide/21-reactors.md"
 }
 
