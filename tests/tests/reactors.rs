@@ -81,6 +81,7 @@ on_every_store! {
         a_rebuild_and_a_rewind_are_refused
         a_name_is_a_reactor_for_ever
         a_division_before_its_start_passes_over_history_too
+        a_division_in_the_midst_of_history_passes_over_the_rest
     }
     rejections {
         a_rejection_stops_it_at_once
@@ -91,6 +92,7 @@ on_every_store! {
     }
     effects {
         the_token_is_the_same_at_every_try
+        trouble_that_passes_repeats_only_the_one_under_way
         a_crash_repeats_at_most_the_one_under_way
         a_failing_effect_parks_its_stream_alone
         a_refused_effect_is_tried_as_often_as_the_policy_says

@@ -1,13 +1,13 @@
 //! What is history stays silent, and nothing is done again because somebody asks for it.
 
 use es_core::{
-    Append, Control, Error, EventStore, ExpectedVersion, NewEvent, OnFailure, Position, ProjectionState, Reactor,
-    ReadModelKind, ReadModelStore, Registration, Runner, Running, StopReason, StreamId,
+    Append, Claim, Control, Error, EventStore, ExpectedVersion, NewEvent, OnFailure, Position, ProjectionState,
+    Reactor, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Runner, Running, StopReason, StreamId,
 };
 
 use crate::support::{
-    Fulfil, FulfilAll, assert_once, caught_up, charged, control, fulfil, id, place, rewind_by_hand, settings, status,
-    until,
+    Fulfil, FulfilAll, PATIENCE, assert_once, caught_up, charged, control, fulfil, id, place, rewind_by_hand, settings,
+    status, until,
 };
 
 async fn put_unreadable<S: EventStore>(store: &S) {
@@ -77,6 +77,10 @@ pub async fn a_rebuild_and_a_rewind_are_refused<S: ReadModelStore>(store: S) {
     assert_once(&store).await;
 }
 
+fn registration() -> Registration {
+    Registration::new(id("fulfil"), ReadModelKind::Reactor)
+}
+
 pub async fn a_name_is_a_reactor_for_ever<S: ReadModelStore>(store: S) {
     store.register(&Registration::new(id("fulfil"), ReadModelKind::Documents)).await.unwrap();
     let refused = Runner::new(store.clone()).react(Fulfil::default()).start().await.unwrap_err();
@@ -86,12 +90,36 @@ pub async fn a_name_is_a_reactor_for_ever<S: ReadModelStore>(store: S) {
     assert_eq!(error.to_string(), expected);
 }
 
+/// One part has passed over some of it, the other over nothing, and they meet in the middle.
+pub async fn a_division_in_the_midst_of_history_passes_over_the_rest<S: ReadModelStore>(store: S) {
+    for order in ["7", "8", "9"] {
+        place(&store, order, "old").await;
+    }
+    let mut halved = registration();
+    halved.parts = 2;
+    store.register(&halved).await.unwrap();
+    let claimed = store.claim(&halved.id, 0, uuid::Uuid::now_v7(), PATIENCE).await.unwrap();
+    let Claim::Granted(lease) = claimed else { panic!("nobody works: {claimed:?}") };
+    let mut transaction = store.begin().await.unwrap();
+    transaction.advance(&lease, Position(1), 0).await.unwrap();
+    transaction.commit().await.unwrap();
+    store.release(&lease).await.unwrap();
+
+    control(&store, Fulfil::NAME, Control::Divide { parts: 3 }).await;
+    let running = fulfil(&store, OnFailure::stop()).await;
+    until("it is divided", || async { status(&store, "fulfil").await.parts.len() == 3 }).await;
+    place(&store, "7", "new").await;
+    caught_up(&running).await;
+    running.stop().await;
+    assert_eq!(charged(&store).await, ["new"]);
+}
+
 /// The parts of a reactor meet at the start of the log, before any of them has looked at it.
 pub async fn a_division_before_its_start_passes_over_history_too<S: ReadModelStore>(store: S) {
     for order in ["7", "8", "9"] {
         place(&store, order, "old").await;
     }
-    store.register(&Registration::new(id("fulfil"), ReadModelKind::Reactor)).await.unwrap();
+    store.register(&registration()).await.unwrap();
     control(&store, Fulfil::NAME, Control::Divide { parts: 3 }).await;
     let running = fulfil(&store, OnFailure::stop()).await;
     until("it is divided", || async { status(&store, "fulfil").await.parts.len() == 3 }).await;
@@ -105,15 +133,11 @@ pub async fn a_division_before_its_start_passes_over_history_too<S: ReadModelSto
     assert_eq!(charged(&store).await, ["new", "newer"]);
 
     // Moved back by hand, to a history that ends at the start.
-    rewind_by_hand_of_parts(&store).await;
-}
-
-async fn rewind_by_hand_of_parts<S: ReadModelStore>(store: &S) {
-    rewind_by_hand(store, "fulfil").await;
-    let running = fulfil(store, OnFailure::stop()).await;
+    rewind_by_hand(&store, "fulfil").await;
+    let running = fulfil(&store, OnFailure::stop()).await;
     caught_up(&running).await;
     running.stop().await;
-    let mut charged = charged(store).await;
+    let mut charged = charged(&store).await;
     charged.sort_unstable();
     assert_eq!(charged, ["new", "newer", "old", "old", "old"], "what was done is not done again");
 }
