@@ -8,7 +8,7 @@ use es_test_support::Proxy;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::fixture::{append, connection, number, refusal, run, store, until, versions, words};
+use crate::fixture::{add, append, connection, exact, number, refusal, run, store, until, versions, words};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -187,4 +187,36 @@ async fn an_application_may_use_keys_and_not_change_them() {
     assert!(refused.contains("permission denied"), "{refused}");
     run(&mut owner, "DELETE FROM es.idempotency_keys WHERE recorded_at < now() - interval '7 days'").await;
     run(&mut owner, &format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
+async fn an_append_whose_answer_was_lost_is_stored_once_and_is_no_repeat() {
+    let (direct, database) = store().await;
+    add(&direct, "7", 2).await;
+    let proxy = Proxy::start(database.url()).await;
+    let store = PgStore::options().max_connections(1).connect(&proxy.url(database.url())).await.unwrap();
+    // So that the process does not look for old keys in between.
+    make_old(&mut connection(database.url()).await, 1).await;
+    under(&store, "first", 1).await.unwrap();
+    until(&mut connection(database.url()).await, NO_OLD_KEYS).await;
+    for (n, stored) in [(1, true), (2, false), (3, true), (4, false)] {
+        let before = versions(&direct, "7").await.len();
+        let expected = if n > 2 { exact(before as u64) } else { ExpectedVersion::Any };
+        let append = append("7", expected, 2).idempotent();
+        // The statements are prepared.
+        for warm in [ExpectedVersion::Any, exact(0)] {
+            store.append(crate::fixture::append("warm", warm, 2).idempotent()).await.ok();
+        }
+        if stored {
+            proxy.cut_after_next_request()
+        } else {
+            proxy.cut_before_next_request()
+        }
+        let appended = store.append(append.clone()).await.unwrap();
+        assert!(!appended.repeated, "{n}: it is the one that was stored");
+        assert_eq!(appended.version.0, before as u64 + 2);
+        let again = store.append(append).await.unwrap();
+        assert_eq!((again.version, again.repeated), (appended.version, true));
+        assert_eq!(versions(&direct, "7").await.len(), before + 2, "{n}: stored once");
+    }
 }
