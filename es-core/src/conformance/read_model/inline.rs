@@ -323,14 +323,31 @@ pub async fn a_repeat_in_a_transaction_appends_nothing<S: ReadModelCandidate>(st
 
 /// Whoever comes second finds out, and finds what became of the first when it begins anew.
 pub async fn of_a_transaction_and_an_append_under_a_key_one_wins<S: ReadModelCandidate>(store: S) {
-    for round in 0..10_u64 {
+    for round in 0..6_u64 {
         let key = Keyed::new(IdempotencyKey::from(Uuid::now_v7()), Uuid::nil());
         let ids = [format!("inside {round}"), format!("outside {round}")];
         let append = |id: &str| Append::new(stream(id), Any, vec![added(round)]).keyed(key.clone());
         let mut writes = begin(&store).await;
         let rival = (store.clone(), append(&ids[1]));
-        let rival = tokio::spawn(async move { rival.0.append(rival.1).await });
-        let inside = match writes.append(append(&ids[0])).await {
+        // In every second round the rival comes when the transaction has appended.
+        let later = round % 2 == 0;
+        let (start, begun) = tokio::sync::oneshot::channel();
+        let rival = tokio::spawn(async move {
+            begun.await.expect("the rival is told to begin");
+            rival.0.append(rival.1).await
+        });
+        let mut start = Some(start);
+        let mut begin_rival = || start.take().map_or(Ok(()), |start| start.send(())).expect("the rival waits for it");
+        if !later {
+            begin_rival();
+        }
+        let inside = writes.append(append(&ids[0])).await;
+        begin_rival();
+        if later {
+            // It waits for the transaction, or it does not.
+            tokio::time::sleep(CHANCE).await;
+        }
+        let inside = match inside {
             Ok(_) => writes.commit().await,
             Err(error) => Err(error),
         };
