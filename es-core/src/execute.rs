@@ -254,7 +254,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
     fn is_worth_retrying<R>(&self, error: &ExecuteError<R>, keyed: Option<&Keyed>) -> bool {
         match error {
             // Whatever became of it, it is done once.
-            ExecuteError::Store(Error::UnknownOutcome { .. }) => keyed.is_some(),
+            ExecuteError::Store(Error::UnknownOutcome { .. }) => keyed.is_some() && self.store.survives_failures(),
             ExecuteError::Conflict(_) => {
                 matches!(self.expected, ExpectedVersion::Any | ExpectedVersion::Exists)
             }

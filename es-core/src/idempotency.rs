@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde::de::Error as _;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -217,7 +218,7 @@ impl Keyed {
         command: &C,
     ) -> Result<Self, InvalidIdempotencyKey> {
         let name = std::any::type_name::<C>();
-        let json = serde_json::to_string(command).and_then(|json| canonical(&json));
+        let json = serde_json::to_string(command).and_then(|json| canonical(&json, DEEPEST));
         let json = json.map_err(|e| InvalidIdempotencyKey::Command { command: name, message: e.to_string() })?;
         // None of the three holds a NUL character, so no two requests are written alike.
         let request = format!("{stream}\0{}\0{json}", without_paths(name));
@@ -297,21 +298,25 @@ impl KeyUse {
 /// The namespace of all fingerprints, for ever.
 const FINGERPRINTS: Uuid = Uuid::from_u128(0x6d3c_2f0e_58b1_4b7e_9f0a_2d7f_41c8_a516);
 
+/// So deep a command may be nested: deeper than serde_json reads one.
+const DEEPEST: u32 = 128;
+
 /// The same JSON with the fields of all objects in order: those of a `HashMap` come in another order in each process, and those
 /// of a struct may be moved in a later release.
-fn canonical(json: &str) -> Result<String, serde_json::Error> {
+fn canonical(json: &str, levels: u32) -> Result<String, serde_json::Error> {
+    let inside = levels.checked_sub(1).ok_or_else(|| serde_json::Error::custom("it is nested too deep"))?;
     match json.trim_start().bytes().next() {
         Some(b'{') => {
             let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json)?;
             let field = |(name, value): (Cow<'_, str>, &RawValue)| {
-                Ok(format!("{}:{}", serde_json::to_string(&name)?, canonical(value.get())?))
+                Ok(format!("{}:{}", serde_json::to_string(&name)?, canonical(value.get(), inside)?))
             };
             let fields = fields.into_iter().map(field).collect::<Result<Vec<_>, serde_json::Error>>()?;
             Ok(format!("{{{}}}", fields.join(",")))
         }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(json)?;
-            let items = items.iter().map(|item| canonical(item.get())).collect::<Result<Vec<_>, _>>()?;
+            let items = items.iter().map(|item| canonical(item.get(), inside)).collect::<Result<Vec<_>, _>>()?;
             Ok(format!("[{}]", items.join(",")))
         }
         _ => Ok(json.to_owned()),

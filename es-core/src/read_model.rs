@@ -286,7 +286,8 @@ pub trait ReadModelTransaction: Send {
     /// Appends, as [`EventStore::append`] does, inside the transaction.
     ///
     /// # Errors
-    /// As there. After a conflict nothing of the transaction may be committed.
+    /// As there, and [`Error::Unavailable`], at the latest from the commit, when somebody else uses the same key at the same
+    /// time. After a conflict nothing of the transaction may be committed.
     fn append(&mut self, append: Append) -> impl Future<Output = Result<Appended, Error>> + Send;
 
     /// Sees to it that what is in the log now is all there is when this transaction is committed: either other appends wait

@@ -38,7 +38,7 @@ fn another_request_has_another_fingerprint() {
 fn the_order_of_fields_does_not_matter() {
     let shuffled = r#"{"b":[{"z":1,"y":{"q":"\"}","p":2}}],"a":"{\"c\":1,\"b\":2}","é\n":1e400}"#;
     let ordered = r#"{"a":"{\"c\":1,\"b\":2}","b":[{"y":{"p":2,"q":"\"}"},"z":1}],"é\n":1e400}"#;
-    assert_eq!(canonical(shuffled).unwrap(), ordered);
+    assert_eq!(canonical(shuffled, DEEPEST).unwrap(), ordered);
     for _ in 0..20 {
         let map: HashMap<u32, u32> = (0..50).map(|n| (n, n)).collect();
         let again: HashMap<u32, u32> = (0..50).map(|n| (n, n)).collect();
@@ -74,6 +74,14 @@ fn what_cannot_be_written_as_json_cannot_be_repeated() {
     let unwritable: HashMap<Vec<u8>, u8> = [(vec![1], 1)].into();
     let refused = Keyed::command(key, &StreamId::new("account", "ada").unwrap(), &unwritable).unwrap_err();
     assert!(matches!(refused, InvalidIdempotencyKey::Command { .. }), "{refused}");
+}
+
+#[test]
+fn nothing_is_nested_too_deep_for_the_stack() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(canonical(&nested(128), DEEPEST).unwrap(), nested(128));
+    assert!(canonical(&nested(129), DEEPEST).is_err());
+    assert!(canonical(&nested(100_000), DEEPEST).is_err());
 }
 
 #[test]
