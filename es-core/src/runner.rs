@@ -52,6 +52,8 @@ pub use wait::WaitError;
 /// Runs projections: reads the log, has each projection take in what it wants, and moves its checkpoint in the same
 /// transaction.
 ///
+/// Reactors and effects are run in the same way: what is said of projections holds for them too.
+///
 /// Any number of processes may run the same projections. Each projection has one owner at a time; when that one dies, another
 /// takes over as soon as its lease runs out, and a checkpoint cannot be moved under a lease that was taken over.
 ///

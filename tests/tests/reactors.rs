@@ -22,6 +22,8 @@ mod rejections;
 
 #[path = "reactors/few_connections.rs"]
 mod few_connections;
+#[path = "reactors/kit.rs"]
+mod kit;
 
 use es_core::BoxError;
 use es_memory::MemoryStore;
