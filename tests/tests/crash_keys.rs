@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use es_core::{EventStore, EventStoreExt, ExpectedVersion, Outcome, Retry};
@@ -28,12 +28,15 @@ use tokio::task::JoinHandle;
 
 use domain::{Book, Ledger, LedgerEvent};
 use random::Random;
-use stepping::{STEP, STEPS, Stepping, say};
+use stepping::{STEP, STEPS, Stepping};
 
 /// Tell a process of this program that it is to execute commands: where, from which order on, and whether under keys.
 const URL: &str = "ES_CRASH_KEYS_URL";
 const FIRST: &str = "ES_CRASH_KEYS_FIRST";
 const KEYED: &str = "ES_CRASH_KEYS_KEYED";
+/// At which order and step it is to stay; nowhere if there are none.
+const HOLD_ORDER: &str = "ES_CRASH_KEYS_HOLD_ORDER";
+const HOLD_STEP: &str = "ES_CRASH_KEYS_HOLD_STEP";
 
 /// Nobody contends for as long as that.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -119,7 +122,8 @@ impl World {
     async fn round(&self, step: usize, first: u64, random: &mut Random, tally: &mut Tally) -> u64 {
         let (url, keyed) = (self.database.url().to_owned(), self.keyed);
         let (commands, delay) = (1 + random.below(4), Duration::from_micros(random.below(4_000)));
-        let delay = if random.percent(50) { Duration::ZERO } else { delay };
+        // Either right there, or at some moment after it.
+        let delay = (self.keyed && random.percent(50)).then_some(delay);
         let kill = move || execute_and_be_killed(&url, first, keyed, commands, step, delay);
         let answers = tokio::task::spawn_blocking(kill).await.unwrap();
         // It goes on until it is really dead, so the one in doubt is the one behind the last that was answered.
@@ -213,9 +217,10 @@ fn execute_and_be_killed(
     keyed: bool,
     commands: u64,
     step: usize,
-    delay: Duration,
+    delay: Option<Duration>,
 ) -> HashMap<u64, Answer> {
-    let mut process = spawn(url, first, keyed);
+    let hold = delay.is_none().then_some((first + commands - 1, step));
+    let mut process = spawn(url, first, keyed, hold);
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut answers = HashMap::new();
     loop {
@@ -226,16 +231,19 @@ fn execute_and_be_killed(
             break;
         }
     }
-    std::thread::sleep(delay);
+    std::thread::sleep(delay.unwrap_or_default());
     process.kill().unwrap(); // SIGKILL
     answers.extend(lines.filter_map(|line| parse(&line)));
     process.wait().unwrap();
     answers
 }
 
-fn spawn(url: &str, first: u64, keyed: bool) -> Child {
+fn spawn(url: &str, first: u64, keyed: bool, hold: Option<(u64, usize)>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "the_process", "--nocapture", "--test-threads=1"]).stdout(Stdio::piped());
+    if let Some((order, step)) = hold {
+        command.env(HOLD_ORDER, order.to_string()).env(HOLD_STEP, step.to_string());
+    }
     command.env(URL, url).env(FIRST, first.to_string()).env(KEYED, keyed.to_string()).spawn().unwrap()
 }
 
@@ -250,10 +258,13 @@ fn parse(line: &str) -> Option<(u64, Answer)> {
 async fn the_process() {
     let variable = |name| std::env::var(name).ok();
     let (Some(url), Some(first), Some(keyed)) = (variable(URL), variable(FIRST), variable(KEYED)) else { return };
-    let store = Stepping(PgStore::connect(&url).await.unwrap());
+    let hold = variable(HOLD_ORDER).zip(variable(HOLD_STEP));
+    let hold = hold.map(|(order, step)| (order.parse().unwrap(), step.parse().unwrap()));
+    let store = Stepping { store: PgStore::connect(&url).await.unwrap(), order: AtomicU64::new(0), hold };
     for order in first.parse().unwrap().. {
+        store.order.store(order, SeqCst);
         let outcome = execute(&store, order, keyed.parse().unwrap()).await;
-        say(4);
+        store.say(4).await;
         println!("{ANSWER}{order}: {}{COMPLETE}", Answer::of(&outcome).0);
     }
 }
