@@ -43,6 +43,7 @@ pub mod append;
 pub mod concurrency;
 pub mod execute;
 pub mod hostile;
+pub mod idempotency;
 pub mod log;
 pub mod read;
 pub mod read_model;
@@ -269,6 +270,24 @@ macro_rules! conformance_tests {
                 thousands_of_events_in_one_append
                 the_largest_numbers_overflow_nothing
             }
+            idempotency {
+                a_repeat_is_answered_as_the_first_was
+                a_repeat_is_never_a_conflict
+                a_key_tells_what_was_stored_under_it
+                another_fingerprint_is_refused
+                another_stream_is_refused
+                a_refused_append_leaves_no_key
+                one_of_parallel_appends_under_a_key_is_stored
+                one_of_parallel_streams_gets_the_key
+                a_repeated_raw_append_is_stored_once
+                events_in_other_company_are_refused
+                keys_of_every_kind
+                a_repeated_command_gives_the_first_outcome
+                another_command_under_a_key_is_refused
+                a_command_without_effect_leaves_no_key
+                commands_at_once_under_one_key_take_effect_once
+                keys_work_behind_the_object_safe_twin
+            }
             execute {
                 a_command_becomes_events
                 options_reach_the_events
@@ -327,6 +346,7 @@ macro_rules! read_model_conformance_tests {
                 a_known_projection_stays_as_it_is_divided
                 versions_of_a_projection_are_kept_apart
                 what_is_there_at_registration_is_history
+                all_is_present_to_one_without_history
                 projections_are_listed_in_the_order_of_their_ids
             }
             leases {
@@ -465,6 +485,9 @@ macro_rules! read_model_conformance_tests {
                 effects_in_the_appends_transaction_count_every_event
                 a_committed_append_wakes_who_has_asked_before
                 an_append_under_an_old_lease_never_happens
+                a_key_is_there_when_its_transaction_is_committed
+                a_repeat_in_a_transaction_appends_nothing
+                of_a_transaction_and_an_append_under_a_key_one_wins
             }
             holds {
                 nothing_is_appended_between_a_look_and_its_commit
@@ -532,6 +555,7 @@ mod tests {
             include_str!("conformance/concurrency.rs"),
             include_str!("conformance/execute.rs"),
             include_str!("conformance/hostile.rs"),
+            include_str!("conformance/idempotency.rs"),
             include_str!("conformance/log.rs"),
             include_str!("conformance/read.rs"),
             include_str!("conformance/snapshot.rs"),

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use crate::event::EncodedEvent;
 use crate::id::InvalidId;
+use crate::idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 use crate::stream::{ExpectedVersion, InvalidStreamId, StreamId, Version};
 
 /// Any error as a source, where the kind depends on the store.
@@ -42,6 +43,26 @@ pub struct Conflict {
     pub actual: Version,
 }
 
+/// The idempotency key stands for something else that was done before.
+///
+/// # Example: what it says
+///
+/// ```
+/// use es_core::{IdempotencyKey, KeyReused, StreamId};
+///
+/// let reused = KeyReused { key: IdempotencyKey::new("request-7")?, stream: StreamId::new("order", "7")? };
+/// assert_eq!(reused.to_string(), "idempotency key `request-7` was used for another command, on stream `order-7`");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("idempotency key `{key}` was used for another command, on stream `{stream}`")]
+pub struct KeyReused {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// The stream of what was done under it.
+    pub stream: StreamId,
+}
+
 /// What a store, or the layer above it, can fail with.
 ///
 /// # Example: branch on what matters
@@ -65,6 +86,13 @@ pub enum Error {
     /// [`execute`](crate::EventStoreExt::execute) does so by itself.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// Something else was done under the idempotency key, and nothing was stored. Whoever sent it has to choose another key;
+    /// repeating changes nothing.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
+    /// The text cannot be an idempotency key, or the command cannot have one, and nothing was stored.
+    #[error(transparent)]
+    InvalidKey(#[from] InvalidIdempotencyKey),
     /// The text cannot name a stream. Choose another id.
     #[error(transparent)]
     InvalidStream(#[from] InvalidStreamId),
@@ -94,8 +122,8 @@ pub enum Error {
         source: BoxError,
     },
     /// The connection broke while an append to `stream` was under way, and the store could not be asked what became of
-    /// it. It may have been stored. An append that expects an exact version is safe to repeat; before any other, look for
-    /// its event ids in the stream.
+    /// it. It may have been stored. Safe to repeat are an append that expects an exact version, and one with a
+    /// [key](crate::Append::idempotent); before any other, look for its event ids in the stream.
     #[error("it is not known whether the append to stream `{stream}` was stored")]
     UnknownOutcome {
         /// The stream of the append.
@@ -139,6 +167,11 @@ impl Error {
     /// Whether the stream was not as expected.
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict(_))
+    }
+
+    /// Whether the idempotency key was used for something else.
+    pub const fn is_key_reused(&self) -> bool {
+        matches!(self, Self::KeyReused(_))
     }
 
     /// Whether the same call may succeed in a moment, and is safe to repeat.
@@ -363,6 +396,8 @@ pub enum ExecuteError<R> {
     /// The stream was not at the version the caller stated, or was contended for longer than the retry policy allows.
     /// Nothing was stored.
     Conflict(Conflict),
+    /// Another command was done under the idempotency key. Nothing was stored. Choose another key.
+    KeyReused(KeyReused),
     /// The store failed, or an event could not be read or written. See [`Error`] for what to do.
     Store(Error),
 }
@@ -386,11 +421,16 @@ impl<R> ExecuteError<R> {
         matches!(self, Self::Conflict(_))
     }
 
+    /// Whether the idempotency key was used for something else.
+    pub const fn is_key_reused(&self) -> bool {
+        matches!(self, Self::KeyReused(_))
+    }
+
     /// Whether the same command may succeed in a moment, and is safe to repeat.
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
-            Self::Conflict(_) | Self::Rejected(_) => false,
+            Self::Conflict(_) | Self::KeyReused(_) | Self::Rejected(_) => false,
         }
     }
 }
@@ -400,6 +440,7 @@ impl<R: std::fmt::Display> std::fmt::Display for ExecuteError<R> {
         match self {
             Self::Rejected(rejection) => rejection.fmt(f),
             Self::Conflict(conflict) => conflict.fmt(f),
+            Self::KeyReused(reused) => reused.fmt(f),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -409,7 +450,7 @@ impl<R: StdError + 'static> StdError for ExecuteError<R> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Rejected(rejection) => rejection.source(),
-            Self::Conflict(_) => None,
+            Self::Conflict(_) | Self::KeyReused(_) => None,
             Self::Store(error) => error.source(),
         }
     }
@@ -419,6 +460,7 @@ impl<R> From<Error> for ExecuteError<R> {
     fn from(error: Error) -> Self {
         match error {
             Error::Conflict(conflict) => Self::Conflict(conflict),
+            Error::KeyReused(reused) => Self::KeyReused(reused),
             error => Self::Store(error),
         }
     }

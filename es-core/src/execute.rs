@@ -1,6 +1,7 @@
 //! The write side in one page: load, decide, append, and again after a conflict.
 
 mod followed;
+mod keyed;
 
 use std::future::{Future, IntoFuture};
 use std::time::Instant;
@@ -11,6 +12,7 @@ use crate::aggregate::{Aggregate, stream_of};
 use crate::command::{Command, Context, Handle, HandleWith};
 use crate::error::{Conflict, Error, ExecuteError};
 use crate::event::IntoEvents;
+use crate::idempotency::{InvalidIdempotencyKey, Keyed};
 use crate::load::Load;
 use crate::metadata::{CausationId, CorrelationId, Metadata, TraceContext};
 use crate::recorded::{Append, Appended, NewEvent, Recorded};
@@ -69,6 +71,7 @@ pub struct Execute<'a, S, C, D = Pure> {
     expected: ExpectedVersion,
     retry: Retry,
     now: Option<Timestamp>,
+    key: Option<Result<Keyed, InvalidIdempotencyKey>>,
 }
 
 /// What became of a command.
@@ -115,6 +118,9 @@ pub struct Outcome<A: Aggregate> {
     pub state: A,
     /// How many tries it took: 1 unless there were conflicts or passing failures.
     pub attempts: u32,
+    /// Whether this is the outcome of an earlier command under the same [key](Execute::idempotency_key), and nothing was
+    /// decided or stored. The version and the state are those that it led to; the aggregate may have moved on since.
+    pub repeated: bool,
 }
 
 /// Without the state and the events, so that neither has to be `Debug` for a test to `unwrap_err`.
@@ -125,6 +131,7 @@ impl<A: Aggregate> std::fmt::Debug for Outcome<A> {
             .field("version", &self.version)
             .field("events", &self.events.len())
             .field("attempts", &self.attempts)
+            .field("repeated", &self.repeated)
             .finish_non_exhaustive()
     }
 }
@@ -139,6 +146,7 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
             expected: ExpectedVersion::Any,
             retry: Retry::default(),
             now: None,
+            key: None,
         }
     }
 
@@ -216,13 +224,17 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
 impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
     async fn run(mut self) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
         let stream = stream_of::<C::Aggregate>(self.command.aggregate_id())?;
+        let keyed = self.key.take().transpose().map_err(Error::from)?;
         self.complete_metadata();
         let (mut attempts, start) = (0, Instant::now());
         loop {
             attempts += 1;
-            match self.attempt(&stream).await {
+            match self.attempt(&stream, keyed.as_ref()).await {
                 Ok(outcome) => return Ok(Outcome { attempts, ..outcome }),
-                Err(error) if self.is_worth_retrying(&error) && self.retry.allows(attempts, start.elapsed()) => {
+                Err(error)
+                    if self.is_worth_retrying(&error, keyed.as_ref())
+                        && self.retry.allows(attempts, start.elapsed()) =>
+                {
                     self.retry.wait(attempts).await;
                 }
                 Err(error) => return Err(error),
@@ -230,15 +242,19 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         }
     }
 
-    /// A command that nobody claims begins a conversation, and is itself the cause of its events.
+    /// What is not said is taken from the metadata at hand. A command that nobody claims begins a conversation, and is itself the
+    /// cause of its events.
     fn complete_metadata(&mut self) {
+        self.metadata.complete();
         let command = Uuid::now_v7();
         self.metadata.correlation_id.get_or_insert(CorrelationId(command));
         self.metadata.causation_id.get_or_insert(CausationId(command));
     }
 
-    fn is_worth_retrying<R>(&self, error: &ExecuteError<R>) -> bool {
+    fn is_worth_retrying<R>(&self, error: &ExecuteError<R>, keyed: Option<&Keyed>) -> bool {
         match error {
+            // Whatever became of it, it is done once.
+            ExecuteError::Store(Error::UnknownOutcome { .. }) => keyed.is_some() && self.store.survives_failures(),
             ExecuteError::Conflict(_) => {
                 matches!(self.expected, ExpectedVersion::Any | ExpectedVersion::Exists)
             }
@@ -246,12 +262,23 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         }
     }
 
-    async fn attempt(&self, stream: &StreamId) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
+    async fn attempt(
+        &self,
+        stream: &StreamId,
+        keyed: Option<&Keyed>,
+    ) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
         let snapshots = C::Aggregate::snapshots();
         let mut load = Load::<C::Aggregate>::run(self.store, stream.clone(), &snapshots).await?;
+        // Only now: what was done under the key before the load is found, so the state is one without it.
+        if let Some(first) = self.first_outcome(keyed, &mut load.loaded).await? {
+            return Ok(first);
+        }
         self.check_expectation(stream, load.loaded.version)?;
         let events = self.decide(&load.loaded.state, stream, load.loaded.version).await?;
-        let recorded = self.store_events(&mut load, events).await?;
+        let Some(recorded) = self.store_events(&mut load, events, keyed).await? else {
+            let first = self.first_outcome(keyed, &mut load.loaded).await?;
+            return first.ok_or_else(|| Error::unavailable(keyed::Forgotten).into());
+        };
         if !recorded.is_empty()
             && let Some(snapshot) = load.due_snapshot(&snapshots)
         {
@@ -264,6 +291,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
             events: recorded,
             state: loaded.state,
             attempts: 1,
+            repeated: false,
         })
     }
 
@@ -285,14 +313,16 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         self.decider.decide(state, self.command.clone(), &context).await.map_err(ExecuteError::Rejected)
     }
 
-    /// Appends the events, and has the loaded state take them in as a later load will: from their stored form.
+    /// Appends the events, and has the loaded state take them in as a later load will: from their stored form. `None` when the
+    /// store has others under the same key.
     async fn store_events(
         &self,
         load: &mut Load<C::Aggregate>,
         events: Vec<<C::Aggregate as Aggregate>::Event>,
-    ) -> Result<Vec<Recorded<<C::Aggregate as Aggregate>::Event>>, Error> {
+        keyed: Option<&Keyed>,
+    ) -> Result<Option<Vec<Recorded<<C::Aggregate as Aggregate>::Event>>>, Error> {
         if events.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let loaded = &mut load.loaded;
         let mut new_events = Vec::with_capacity(events.len());
@@ -305,8 +335,11 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
             reread.push(event);
         }
         let expected = ExpectedVersion::Exact(loaded.version);
-        let append = Append::new(loaded.stream.clone(), expected, new_events);
-        let Appended { recorded_at, version } = self.store.append(append).await?;
+        let append = Append { key: keyed.cloned(), ..Append::new(loaded.stream.clone(), expected, new_events) };
+        let Appended { recorded_at, version, repeated } = self.store.append(append).await?;
+        if repeated {
+            return Ok(None);
+        }
         let recorded = (loaded.version.0 + 1..)
             .zip(ids)
             .zip(events)
@@ -322,7 +355,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
             .collect();
         reread.into_iter().for_each(|event| loaded.state.apply(event));
         loaded.version = version;
-        Ok(recorded)
+        Ok(Some(recorded))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::document::Document;
 use crate::error::{BoxError, Error};
+use crate::idempotency::{IdempotencyKey, KeyUse};
 use crate::projection::{Batch, Projector};
 use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, ReadModelTransaction, Registration};
 use crate::recorded::{Append, Appended, NewEvent, Position, RawEvent, Recorded};
@@ -112,7 +113,8 @@ impl<S: ReadModelStore> Inline<S> {
         let (stream, events) = (append.stream.clone(), append.events.clone());
         let mut transaction = self.store.begin().await?;
         let appended = transaction.append(append).await?;
-        for layer in self.layers.iter() {
+        // What was stored before was taken in before.
+        for layer in self.layers.iter().filter(|_| !appended.repeated) {
             layer.take_in(&self.store, New { stream: &stream, events: &events, appended }, &mut transaction).await?;
         }
         transaction.commit().await?;
@@ -306,6 +308,10 @@ async fn project<S: ReadModelStore, W: Work<S>>(
 impl<S: ReadModelStore> EventStore for Inline<S> {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         if self.is_wanted(&append) { self.append_and_project(append).await } else { self.store.append(append).await }
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        self.store.find_key(key).await
     }
 
     async fn fold_stream(

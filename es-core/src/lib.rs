@@ -68,6 +68,8 @@
 //! | say what can happen | [`Event`], [`Upcaster`] |
 //! | decide | [`Aggregate`], [`Command`], [`Handle`], [`Context`] |
 //! | run commands, load, read | [`EventStoreExt`], [`Execute`], [`Outcome`] |
+//! | repeat safely | [`IdempotencyKey`], [`Execute::idempotency_key`], [`Append::idempotent`] |
+//! | do what follows from events | [`Reactor`], [`Effect`], [`Metadata::scope`] |
 //! | take snapshots | [`Snapshots`] |
 //! | read the log of all events | [`LogEvents`], [`Position`], [`Slices`] |
 //! | keep a value for each key current, and ask for it | [`Document`], [`ReadModels`], [`Documents`] |
@@ -93,6 +95,7 @@ mod stream;
 mod slices;
 mod timestamp;
 mod metadata;
+mod idempotency;
 
 mod command;
 mod aggregate;
@@ -100,6 +103,7 @@ mod event;
 mod upcast;
 mod codec;
 mod recorded;
+mod context;
 
 mod store;
 mod snapshot;
@@ -112,6 +116,7 @@ mod error;
 mod projection;
 mod read_model;
 mod document;
+mod reactor;
 mod runner;
 mod documents;
 mod visible;
@@ -130,13 +135,17 @@ pub use aggregate::{Aggregate, Apply, Dispatch, Loaded};
 pub use command::{Command, Context, Handle, HandleWith};
 pub use document::{Document, IntoKeys, MAX_KEY_BYTES};
 pub use documents::{Documents, ReadModels};
-pub use error::{BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend};
+pub use error::{
+    BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend, KeyReused,
+};
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
 pub use id::{AggregateId, AsId, InvalidId};
+pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey, KEYS_KEPT_FOR, KeyUse, Keyed, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use inline::{Inline, InlineBuilder};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use projection::{Batch, Projector};
+pub use reactor::{BeginsAt, Effect, IntoCommands, OnRejection, Reaction, Reactor};
 pub use read::{LogEvents, StreamEvents};
 pub use read_model::{
     AdvanceError, Checkpoint, Claim, Control, DeadLetter, DeadLetterStatus, DocumentQuery, Fenced, InvalidProjection,

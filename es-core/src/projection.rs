@@ -174,6 +174,22 @@ impl<'a, E> Batch<'a, E> {
         Self { events, replay }
     }
 
+    /// Some of its events.
+    pub(crate) fn part(&self, events: &'a [Recorded<E>]) -> Self {
+        Self { events, ..*self }
+    }
+
+    /// Its events behind a place.
+    pub(crate) fn behind(&self, place: Position) -> Self {
+        let passed = self.events.partition_point(|event| event.position <= Some(place));
+        self.part(self.events.get(passed..).unwrap_or_default())
+    }
+
+    /// The events themselves, which live longer than the batch.
+    pub(crate) fn events(&self) -> &'a [Recorded<E>] {
+        self.events
+    }
+
     /// Whether these events had happened before the read model was first started, or before its rebuild began. They are
     /// history then: what should happen once, such as a mail, has happened, or was not wanted at the time.
     pub fn is_replay(&self) -> bool {

@@ -54,7 +54,7 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     type Transaction: ReadModelTransaction<Target = Self::Target>;
 
     /// Makes room for a projection, at the start of the log, if it is not known yet. What is in the log by now is
-    /// [history](Lease::live_from) to it. The first version of a name serves. A known one stays as it is, but for fields to be
+    /// [history](Lease::live_from) to it, unless it [has none](Registration::has_history). The first version of a name serves. A known one stays as it is, but for fields to be
     /// indexed, which are added.
     ///
     /// Answers whether it was not known yet.
@@ -286,7 +286,8 @@ pub trait ReadModelTransaction: Send {
     /// Appends, as [`EventStore::append`] does, inside the transaction.
     ///
     /// # Errors
-    /// As there. After a conflict nothing of the transaction may be committed.
+    /// As there, and [`Error::Unavailable`], at the latest from the commit, when somebody else uses the same key at the same
+    /// time. After a conflict nothing of the transaction may be committed.
     fn append(&mut self, append: Append) -> impl Future<Output = Result<Appended, Error>> + Send;
 
     /// Sees to it that what is in the log now is all there is when this transaction is committed: either other appends wait
@@ -325,13 +326,15 @@ pub trait ReadModelTransaction: Send {
     fn commit(self) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Who writes the read model: the store keeps a table for documents, projectors have their own.
+/// Who writes the read model: the store keeps a table for documents, projectors have their own, and reactors have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReadModelKind {
     /// Written by a [`Projector`](crate::Projector).
     Projector,
     /// Made of [`Document`](crate::Document)s.
     Documents,
+    /// None: a [`Reactor`](crate::Reactor) or an [`Effect`](crate::Effect), which does what follows from events.
+    Reactor,
 }
 
 /// What a store is told of a projection before it runs for the first time.
@@ -358,11 +361,14 @@ pub struct Registration {
     pub parts: u16,
     /// Whether it is written in the append's own transaction, and so has no owner.
     pub inline: bool,
+    /// Whether what is in the log by now is [history](Lease::live_from) to it. Otherwise nothing is, and all events are present to
+    /// it.
+    pub has_history: bool,
 }
 
 impl Registration {
-    /// An undivided projection, run by a runner, without indexed fields.
+    /// An undivided projection, run by a runner, without indexed fields, to which what is there is history.
     pub fn new(id: ProjectionId, kind: ReadModelKind) -> Self {
-        Self { id, kind, indexed: &[], parts: 1, inline: false }
+        Self { id, kind, indexed: &[], parts: 1, inline: false, has_history: true }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::error::{EncodeError, Error, InvalidAppend};
 use crate::event::{EncodedEvent, Event};
+use crate::idempotency::{KeyUse, Keyed};
 use crate::metadata::{EventId, Metadata};
 use crate::stream::{ExpectedVersion, StreamId, Version};
 use crate::timestamp::Timestamp;
@@ -249,12 +250,50 @@ pub struct Append {
     pub expected: ExpectedVersion,
     /// The events, in order.
     pub events: Vec<NewEvent>,
+    /// Under which key they are stored once, however often the append is repeated. `None` stores them each time.
+    pub key: Option<Keyed>,
 }
 
 impl Append {
     /// Puts the parts together.
     pub fn new(stream: StreamId, expected: ExpectedVersion, events: Vec<NewEvent>) -> Self {
-        Self { stream, expected, events }
+        Self { stream, expected, events, key: None }
+    }
+
+    /// Stores the events once, however often they are appended under this key. See [`EventStore`](crate::EventStore) for
+    /// what is answered to a repeat.
+    #[must_use]
+    pub fn keyed(self, keyed: Keyed) -> Self {
+        Self { key: Some(keyed), ..self }
+    }
+
+    /// Stores the events once, however often this very append is repeated: their ids are the key. So an append of unknown
+    /// outcome can be repeated, whatever version it expects, until the store [forgets](crate::KEYS_KEPT_FOR) the key.
+    ///
+    /// The id of the first event is the key, and all ids together are what a repeat is known by. Call it when the events are
+    /// complete: it looks at those that are there.
+    ///
+    /// # Example: sent twice, stored once
+    ///
+    /// ```
+    /// use es_core::{Append, EventStore, ExpectedVersion, NewEvent, StreamId, Version};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = es_memory::MemoryStore::new();
+    /// let booked = NewEvent::new("account.booked", 1, r#"{"cents":5}"#);
+    /// let append = Append::new(StreamId::new("account", "ada")?, ExpectedVersion::Any, vec![booked]).idempotent();
+    ///
+    /// let first = store.append(append.clone()).await?;
+    /// let again = store.append(append).await?;
+    /// assert!(again.repeated);
+    /// assert_eq!((first.version, again.version), (Version(1), Version(1)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn idempotent(self) -> Self {
+        Self { key: Keyed::events(&self.stream, self.events.iter().map(|event| event.id)), ..self }
     }
 
     /// Whether any store could accept the append. Every store calls it first.
@@ -299,12 +338,20 @@ pub struct Appended {
     pub version: Version,
     /// When the store recorded the events, by the store's clock.
     pub recorded_at: Timestamp,
+    /// Whether they were stored by an earlier append under the same key, and this one stored nothing. The rest is what became
+    /// of that one: the stream may have grown since.
+    pub repeated: bool,
 }
 
 impl Appended {
-    /// Puts the parts together. For stores.
+    /// Puts the parts together, for an append that was stored now. For stores.
     pub const fn new(version: Version, recorded_at: Timestamp) -> Self {
-        Self { version, recorded_at }
+        Self { version, recorded_at, repeated: false }
+    }
+
+    /// What is answered to a repeat of what was stored first. For stores.
+    pub const fn again(first: &KeyUse) -> Self {
+        Self { version: first.last, recorded_at: first.recorded_at, repeated: true }
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod wait;
 
 pub(crate) mod guard;
 pub(crate) mod work;
+mod act;
 mod pace;
 mod feed;
 mod crew;
@@ -33,9 +34,11 @@ use uuid::Uuid;
 
 use crate::document::Document;
 use crate::projection::Projector;
+use crate::reactor::{Effect, Reactor};
 use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, Registration};
 use crate::store::EventFilter;
 
+use act::{Acting, Perform, React};
 use crew::Crew;
 use feed::Feed;
 use progress::Board;
@@ -50,6 +53,8 @@ pub use wait::WaitError;
 
 /// Runs projections: reads the log, has each projection take in what it wants, and moves its checkpoint in the same
 /// transaction.
+///
+/// Reactors and effects are run in the same way: what is said of projections holds for them too.
 ///
 /// Any number of processes may run the same projections. Each projection has one owner at a time; when that one dies, another
 /// takes over as soon as its lease runs out, and a checkpoint cannot be moved under a lease that was taken over.
@@ -160,6 +165,16 @@ impl<S: ReadModelStore> Runner<S> {
     /// Adds documents.
     pub fn document<D: Document>(self) -> Self {
         self.plan(Fold::<D>::new())
+    }
+
+    /// Adds a reactor: commands that follow from events.
+    pub fn react<R: Reactor>(self, reactor: R) -> Self {
+        self.plan(Acting(React(reactor)))
+    }
+
+    /// Adds an effect: whatever else follows from events.
+    pub fn effect<E: Effect>(self, effect: E) -> Self {
+        self.plan(Acting(Perform(effect)))
     }
 
     pub(crate) fn plan<W: Work<S>>(mut self, work: W) -> Self {

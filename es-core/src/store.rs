@@ -8,6 +8,7 @@ use std::future::Future;
 
 use crate::error::Error;
 use crate::event::{EncodedEvent, Event};
+use crate::idempotency::{IdempotencyKey, KeyUse};
 use crate::recorded::{Append, Appended, Position, RawEvent};
 use crate::slices::Slices;
 use crate::snapshot::Snapshot;
@@ -15,6 +16,7 @@ use crate::stream::{StreamId, Version};
 
 pub use erased::{BoxFuture, DynEventStore, ErasedEventStore};
 pub use ext::EventStoreExt;
+pub(crate) use ext::replay_while;
 
 /// What a reader does with each event. An error ends the read and comes back from it.
 ///
@@ -52,6 +54,12 @@ pub type Visit<'a> = dyn FnMut(RawEvent<'_>) -> Result<(), Error> + Send + 'a;
 /// is a conflict. Concurrent appends that expect [`Any`](crate::ExpectedVersion::Any) all succeed. What was acknowledged is
 /// seen by every later read of the stream, at once. An append that [`Append::check`] refuses is refused with
 /// [`Error::InvalidAppend`].
+///
+/// **Keys.** An append with a [key](Append::key) is stored together with it, as one. While the key is known, an append under
+/// it stores nothing and is answered, whatever it expects, with what became of the first
+/// ([`repeated`](Appended::repeated)), or with [`Error::KeyReused`] when its stream or fingerprint is another. Of several at
+/// once one is stored. An append that was refused leaves no key. A key is known for a stated time by the store's clock,
+/// [`KEYS_KEPT_FOR`](crate::KEYS_KEPT_FOR) by default, and is then as if it had never been used.
 ///
 /// **Log.** Every event gets a place in one global log, some time after its append. A reader that has passed a place never
 /// later finds a new event at or before it, whoever commits late. Places within a stream are in version order, and an event
@@ -93,10 +101,18 @@ pub trait EventStore: Send + Sync {
     /// Puts events behind a stream, all or none.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when the stream is not as expected, [`Error::InvalidAppend`] when no store could accept the
-    /// append, [`Error::UnknownOutcome`] when it may have been stored, and the store's own failures. After every other
+    /// [`Error::Conflict`] when the stream is not as expected, [`Error::KeyReused`] when something else was stored under its
+    /// key, [`Error::InvalidAppend`] when no store could accept the append, [`Error::UnknownOutcome`] when it may have been
+    /// stored, and the store's own failures. After every other
     /// error nothing was stored.
     fn append(&self, append: Append) -> impl Future<Output = Result<Appended, Error>> + Send;
+
+    /// What was stored under the key, as far as it was committed before the call. `None` when nothing was, or when the key has
+    /// expired.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    fn find_key(&self, key: &IdempotencyKey) -> impl Future<Output = Result<Option<KeyUse>, Error>> + Send;
 
     /// Hands what is needed to rebuild state to `fold`: the snapshot of `state_version` if one is wanted and usable, then
     /// the events behind it, in order. In one round trip, where there are round trips.

@@ -1,5 +1,5 @@
-//! Given, when, then: tests of aggregates that read like prose and need no store; and tests of read models, which
-//! [`read_model_on`] begins.
+//! Given, when, then: tests of aggregates that read like prose and need no store; tests of reactors, which [`when_reacting`] begins;
+//! and tests of read models, which [`read_model_on`] begins.
 //!
 //! Behind the feature `testing`, which belongs in `[dev-dependencies]`. The functions panic when an expectation is not met:
 //! that is how a Rust test fails.
@@ -44,6 +44,7 @@
 //! ```
 #![allow(clippy::panic, reason = "a failed expectation fails the test")]
 
+mod reactor;
 mod read_model;
 mod text;
 
@@ -61,6 +62,7 @@ use crate::stream::Version;
 use crate::timestamp::Timestamp;
 use text::{diff, pretty};
 
+pub use reactor::{Reacted, WhenReacting, when_reacting};
 pub use read_model::{AllDocuments, OnStore, ReadBack, ReadModelTest, TestStore, read_model_on};
 
 /// What has happened before.

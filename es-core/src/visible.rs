@@ -75,7 +75,7 @@ pub struct Visible<A: Aggregate> {
     /// What became of the command. It is done, whatever became of the wait.
     pub outcome: Outcome<A>,
     /// Whether all the projections that were named have taken it in. If not, they will, and a repeat of the command would do
-    /// it twice.
+    /// it twice, unless it has an [idempotency key](Execute::idempotency_key).
     pub visible: Result<(), WaitError>,
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use es_core::{Append, Appended, EncodedEvent, Error, NewEvent, Position, RawEvent, StreamId, Timestamp, Version};
 
 use crate::draft::{Draft, Drafts, allowed};
+use crate::keys::Keys;
 use crate::lock;
 use crate::log::Log;
 use crate::read::at_most;
@@ -94,28 +95,38 @@ impl<'a> Entry<'a> {
 pub(crate) struct Streams(RwLock<HashMap<StreamId, Vec<Arc<Commit>>>>);
 
 impl Streams {
-    /// Puts the events behind their stream and into the log, if the stream is as expected.
+    /// Puts the events behind their stream and into the log, if the stream is as expected, and nothing was stored under the
+    /// append's key before.
     ///
     /// The log is extended before the stream's lock is given back. So the log has the events of a stream in the stream's
     /// order, and who sees an event in its stream finds it in the log.
-    pub(crate) fn append(&self, append: Append, log: &Log) -> Result<Appended, Error> {
-        let Append { stream, expected, events } = append;
+    pub(crate) fn append(&self, append: Append, log: &Log, keys: &Keys) -> Result<Appended, Error> {
+        let Append { stream, expected, events, key } = append;
         let mut streams = lock::write(&self.0);
+        if let Some(keyed) = &key
+            && let Some(first) = keys.using().answer(keyed, &stream)?
+        {
+            return Ok(first);
+        }
         let before = version_of(streams.get(&stream));
         let version = allowed(&stream, expected, before, &events)?;
         let mut log = log.extending();
         let recorded_at = log.now();
-        let commit = log.push(Draft { stream, before, recorded_at, events });
+        let commit = log.push(Draft { stream, before, recorded_at, events, key: None });
+        if let Some(keyed) = key {
+            keys.using().keep(keyed, &commit);
+        }
         streams.entry(commit.stream.clone()).or_default().push(commit);
         Ok(Appended::new(version, recorded_at))
     }
 
-    /// Stores what a transaction has appended, if each stream is still as the transaction saw it, and the log ends where it
-    /// was `held`, if it was. What `beside` does happens in one piece with it, or nothing does.
+    /// Stores what a transaction has appended, if each stream is still as the transaction saw it, nobody has used its keys, and
+    /// the log ends where it was `held`, if it was. What `beside` does happens in one piece with it, or nothing does.
     pub(crate) fn commit(
         &self,
         drafts: Drafts,
         log: &Log,
+        keys: &Keys,
         held: Option<Position>,
         beside: impl FnOnce() -> Result<(), Error>,
     ) -> Result<(), Error> {
@@ -123,9 +134,15 @@ impl Streams {
         drafts.check(|stream| version_of(streams.get(stream)))?;
         let mut log = log.extending();
         log.check_end(held)?;
+        let mut keys = keys.using();
+        drafts.check_keys(&keys)?;
         beside()?;
-        for draft in drafts.into_drafts() {
+        for mut draft in drafts.into_drafts() {
+            let key = draft.key.take();
             let commit = log.push(draft);
+            if let Some(keyed) = key {
+                keys.keep(keyed, &commit);
+            }
             streams.entry(commit.stream.clone()).or_default().push(commit);
         }
         Ok(())

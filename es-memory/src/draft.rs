@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use es_core::{
-    Append, Appended, Conflict, Error, ExpectedVersion, InvalidAppend, NewEvent, StreamId, Timestamp, Version,
+    Append, Appended, Conflict, Error, ExpectedVersion, IdempotencyKey, InvalidAppend, KeyUse, Keyed, NewEvent,
+    StreamId, Timestamp, Version,
 };
+
+use crate::keys::Using;
 
 /// What a transaction has appended so far.
 #[derive(Debug, Default)]
@@ -21,6 +24,8 @@ pub(crate) struct Draft {
     pub(crate) before: Version,
     pub(crate) recorded_at: Timestamp,
     pub(crate) events: Vec<NewEvent>,
+    /// The key that it is stored under, if it has one.
+    pub(crate) key: Option<Keyed>,
 }
 
 /// What the transaction knows of a stream.
@@ -46,12 +51,12 @@ impl Drafts {
         committed: Version,
         recorded_at: Timestamp,
     ) -> Result<Appended, Error> {
-        let Append { stream, expected, events } = append;
+        let Append { stream, expected, events, key } = append;
         let before = self.seen.get(&stream).map_or(committed, |seen| seen.version);
         let version = allowed(&stream, expected, before, &events)?;
         let seen = self.seen.entry(stream.clone()).or_insert(Seen { expected, committed, version });
         seen.version = version;
-        self.drafts.push(Draft { stream, before, recorded_at, events });
+        self.drafts.push(Draft { stream, before, recorded_at, events, key });
         Ok(Appended::new(version, recorded_at))
     }
 
@@ -60,9 +65,39 @@ impl Drafts {
         self.seen.iter().try_for_each(|(stream, seen)| seen.check(stream, version(stream)))
     }
 
+    /// What the transaction itself has appended under the key.
+    pub(crate) fn find_key(&self, key: &IdempotencyKey) -> Option<KeyUse> {
+        let used = |draft: &&Draft| draft.key.as_ref().is_some_and(|keyed| keyed.key == *key);
+        self.drafts.iter().find(used).and_then(Draft::key_use)
+    }
+
+    /// Whether nobody else has used one of its keys in the meantime.
+    pub(crate) fn check_keys(&self, keys: &Using<'_>) -> Result<(), Error> {
+        let mut used = self.drafts.iter().filter_map(|draft| draft.key.as_ref()).filter(|keyed| !keys.is_free(keyed));
+        match used.next() {
+            Some(keyed) => Err(Error::unavailable(UsedMeanwhile { key: keyed.key.clone() })),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn into_drafts(self) -> Vec<Draft> {
         self.drafts
     }
+}
+
+impl Draft {
+    fn key_use(&self) -> Option<KeyUse> {
+        let keyed = self.key.as_ref()?;
+        let (first, last) = (self.before.after(1), self.before.after(self.events.len() as u64));
+        Some(KeyUse::new(self.stream.clone(), first, last, keyed.fingerprint, self.recorded_at))
+    }
+}
+
+/// Somebody else was faster under the same key. Whoever begins anew finds what became of it.
+#[derive(Debug, thiserror::Error)]
+#[error("idempotency key `{key}` was used by somebody else since the transaction appended under it")]
+struct UsedMeanwhile {
+    key: IdempotencyKey,
 }
 
 /// A stream whose version is not what was promised, although it is as expected.

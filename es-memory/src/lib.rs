@@ -96,6 +96,7 @@
 
 mod append;
 mod draft;
+mod keys;
 mod lock;
 mod log;
 mod read;

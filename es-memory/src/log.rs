@@ -35,7 +35,7 @@ impl Extending<'_> {
 
     /// Gives the events of an append their places.
     pub(crate) fn push(&mut self, draft: Draft) -> Arc<Commit> {
-        let Draft { stream, before, recorded_at, events } = draft;
+        let Draft { stream, before, recorded_at, events, key: _ } = draft;
         // A transaction takes its time when it appends, and others may have got their place in between.
         let latest = self.0.last().map_or(recorded_at, |last| recorded_at.max(last.latest));
         let commit = Arc::new(Commit { stream, before, after: end_of(&self.0), recorded_at, latest, events });

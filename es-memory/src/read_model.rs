@@ -51,7 +51,8 @@ impl ReadModelStore for MemoryStore {
 
     async fn register(&self, registration: &Registration) -> Result<bool, Error> {
         // Documents need no table before they are written: any table is there as soon as something is put into it.
-        self.kept().register(registration, self.log().end())
+        let live_from = if registration.has_history { self.log().end() } else { Position::START };
+        self.kept().register(registration, live_from)
     }
 
     async fn parts(&self, id: &ProjectionId) -> Result<Vec<Slices>, Error> {

@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Error, EventStore, Fold, LogPage, Position, ReadLog, ReadStream, Snapshot, StreamId, Visit,
+    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream,
+    Snapshot, StreamId, Visit,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::append::Streams;
 use crate::draft::Drafts;
+use crate::keys::Keys;
 use crate::log::Log;
 use crate::read_model::Kept;
 use crate::signal::Signal;
@@ -43,6 +46,7 @@ pub struct MemoryStore {
 struct Parts {
     streams: Streams,
     log: Log,
+    keys: Keys,
     snapshots: Snapshots,
     kept: Arc<Kept>,
     /// Given at every append.
@@ -58,6 +62,37 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How long idempotency keys are known, on all handles of this store. The default is
+    /// [`KEYS_KEPT_FOR`](es_core::KEYS_KEPT_FOR), 7 days.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use es_memory::MemoryStore;
+    ///
+    /// let store = MemoryStore::new().idempotency_keys_for(Duration::from_secs(24 * 60 * 60));
+    /// ```
+    #[must_use]
+    pub fn idempotency_keys_for(self, time: Duration) -> Self {
+        self.parts.keys.keep_for(time);
+        self
+    }
+
+    /// Forgets the idempotency keys that have expired, and tells how many. It changes no answer, and needs to be called by
+    /// nobody: appends under keys forget old ones on their way.
+    ///
+    /// ```
+    /// use es_memory::MemoryStore;
+    ///
+    /// assert_eq!(MemoryStore::new().forget_keys(), 0);
+    /// ```
+    pub fn forget_keys(&self) -> u64 {
+        self.parts.keys.forget()
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.parts.keys
     }
 
     pub(crate) fn streams(&self) -> &Streams {
@@ -92,11 +127,11 @@ impl MemoryStore {
         held: Option<Position>,
         beside: impl FnOnce() -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Parts { streams, log, appended, .. } = &*self.parts;
+        let Parts { streams, log, keys, appended, .. } = &*self.parts;
         if drafts.is_empty() {
             return log.while_held(held, beside);
         }
-        streams.commit(drafts, log, held, beside)?;
+        streams.commit(drafts, log, keys, held, beside)?;
         appended.give();
         Ok(())
     }
@@ -107,9 +142,15 @@ impl EventStore for MemoryStore {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         append.check()?;
         tokio::task::coop::consume_budget().await;
-        let appended = self.parts.streams.append(append, &self.parts.log)?;
-        self.parts.appended.give();
+        let appended = self.parts.streams.append(append, &self.parts.log, &self.parts.keys)?;
+        if !appended.repeated {
+            self.parts.appended.give();
+        }
         Ok(appended)
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        Ok(self.parts.keys.find(key))
     }
 
     async fn fold_stream(

@@ -35,7 +35,7 @@ CREATE TABLE {schema}.projections (
     serving           boolean  NOT NULL,
     -- The name becomes part of a table's name.
     name              text     NOT NULL COLLATE "C" CHECK (name ~ '^[a-z][a-z0-9_]{0,39}$'),
-    kind              text     NOT NULL CHECK (kind IN ('projector', 'documents')),
+    kind              text     NOT NULL CHECK (kind IN ('projector', 'documents', 'reactor')),
     -- The fields of its documents that have an index.
     indexed           text[]   NOT NULL DEFAULT '{}',
     CONSTRAINT projections_pk PRIMARY KEY (name, version),

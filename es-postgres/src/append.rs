@@ -9,7 +9,8 @@
 //! old as that statement's snapshot, and would now and then equal the version that was expected.
 
 use es_core::{
-    Append, Appended, Conflict, Error, ExpectedVersion, InvalidAppend, Metadata, NewEvent, StreamId, Version,
+    Append, Appended, Conflict, Error, ExpectedVersion, InvalidAppend, KeyReused, Keyed, Metadata, NewEvent, StreamId,
+    Version,
 };
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -17,6 +18,7 @@ use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 use crate::error::Failure;
+use crate::keys;
 use crate::row::{Column, Json};
 use crate::sql::Sql;
 
@@ -41,7 +43,10 @@ SELECT $1, $2, c.version + 1, $4, $5, $6, $7, $8, $9, $10, $11
 ON CONFLICT (category, stream_id, version) DO NOTHING
 RETURNING version, recorded_at";
 
-/// [`ONE_AT`] for several events. The rest is read together with the row of the first, so it comes after it, in order.
+/// The version of the last of several events, from that of the first.
+pub(crate) const LAST_OF_ALL: &str = "version + cardinality($4) - 1";
+
+/// [`ONE_AT`] for several events, before [`all`]. The rest is read together with the row of the first, so it comes after it, in order.
 pub(crate) const ALL_AT: &str = "
 WITH new AS MATERIALIZED (
     SELECT * FROM unnest($4::uuid[], $5::text[], $6::int[], $7::json[], $8::uuid[], $9::uuid[], $10::json[])
@@ -63,10 +68,9 @@ WITH new AS MATERIALIZED (
       FROM first f, new n
      WHERE n.nth > 1
      ORDER BY n.nth
-)
-SELECT version + cardinality($4) - 1, recorded_at FROM first";
+)";
 
-/// [`ONE_BEHIND`] for several events.
+/// [`ONE_BEHIND`] for several events, before [`all`].
 pub(crate) const ALL_BEHIND: &str = "
 WITH new AS MATERIALIZED (
     SELECT * FROM unnest($4::uuid[], $5::text[], $6::int[], $7::json[], $8::uuid[], $9::uuid[], $10::json[])
@@ -89,8 +93,12 @@ WITH new AS MATERIALIZED (
       FROM first f, new n
      WHERE n.nth > 1
      ORDER BY n.nth
-)
-SELECT version + cardinality($4) - 1, recorded_at FROM first";
+)";
+
+/// The append of several events, with its answer.
+pub(crate) fn all(append: &str) -> String {
+    format!("{append}\nSELECT {LAST_OF_ALL}, recorded_at FROM first")
+}
 
 /// The version of a stream, no row when it has no events.
 pub(crate) const CURRENT_VERSION: &str = "
@@ -127,6 +135,7 @@ enum Place {
 pub(crate) enum Outcome {
     Stored(Appended),
     Conflict(Conflict),
+    KeyReused(KeyReused),
 }
 
 impl Outcome {
@@ -134,6 +143,7 @@ impl Outcome {
         match self {
             Self::Stored(appended) => Ok(appended),
             Self::Conflict(conflict) => Err(conflict.into()),
+            Self::KeyReused(reused) => Err(reused.into()),
         }
     }
 }
@@ -157,16 +167,52 @@ impl Prepared {
         matches!(self.place, Place::Behind(_))
     }
 
-    /// Stores the events, or finds out why not.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.append.key.is_some()
+    }
+
+    /// Stores the events, or finds out why not, in statements that are transactions of their own.
     ///
     /// # Errors
     /// As the driver says. Then nothing was stored, unless the connection was lost.
     pub(crate) async fn store(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Outcome, Failure> {
         loop {
+            match self.compete(sql, connection).await {
+                Err(Failure::Driver(error)) if keys::is_taken(&error) => {}
+                outcome => return outcome,
+            }
+            if let Some(first) = keys::repeat_or_make_room(sql, connection, &self.append).await? {
+                return Ok(first);
+            }
+        }
+    }
+
+    /// Stores the events, or finds out why not, inside a longer transaction.
+    ///
+    /// # Errors
+    /// As the driver says, and [`Error::Unavailable`] when somebody else was faster under the same key.
+    pub(crate) async fn store_inside(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Outcome, Failure> {
+        if let Some(first) = keys::repeat_or_make_room(sql, connection, &self.append).await? {
+            return Ok(first);
+        }
+        match (self.compete(sql, connection).await, &self.append.key) {
+            (Err(Failure::Driver(source)), Some(keyed)) if keys::is_taken(&source) => {
+                Err(Error::unavailable(keys::UsedMeanwhile { key: keyed.key.clone(), source }).into())
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Competes for the versions until it wins, or a conflict is found. What has lost to a first try of its own is no conflict.
+    async fn compete(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Outcome, Failure> {
+        loop {
             if let Some(appended) = self.insert(sql, connection).await? {
                 return Ok(Outcome::Stored(appended));
             }
             let actual = current_version(sql, connection, self.stream()).await?;
+            if let Some(first) = keys::repeat_of(sql, connection, &self.append).await? {
+                return Ok(first);
+            }
             if let Some(conflict) = self.conflict(actual)? {
                 return Ok(Outcome::Conflict(conflict));
             }
@@ -189,12 +235,17 @@ impl Prepared {
     }
 
     async fn insert(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Option<Appended>, sqlx::Error> {
+        let statements = if self.is_keyed() { &sql.keyed_appends } else { &sql.appends };
         let query = match (self.place, self.append.events.as_slice()) {
             (Place::Nowhere, _) => return Ok(None),
-            (Place::At(version), [event]) => self.one(&sql.append_one_at, version, event),
-            (Place::Behind(version), [event]) => self.one(&sql.append_one_behind, version, event),
-            (Place::At(version), events) => self.all(&sql.append_all_at, version, events),
-            (Place::Behind(version), events) => self.all(&sql.append_all_behind, version, events),
+            (Place::At(version), [event]) => self.one(&statements.one_at, version, event),
+            (Place::Behind(version), [event]) => self.one(&statements.one_behind, version, event),
+            (Place::At(version), events) => self.all(&statements.all_at, version, events),
+            (Place::Behind(version), events) => self.all(&statements.all_behind, version, events),
+        };
+        let query = match &self.append.key {
+            Some(Keyed { key, fingerprint, .. }) => query.bind(key.as_str()).bind(fingerprint),
+            None => query,
         };
         let row = query.fetch_optional(connection).await?;
         row.map(|row| appended(&row)).transpose()

@@ -79,6 +79,7 @@ mod error;
 mod row;
 mod sql;
 mod append;
+mod keys;
 mod read;
 mod log;
 mod snapshot;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use es_core::{BoxError, Error};
+use es_core::{BoxError, Error, KEYS_KEPT_FOR};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
@@ -65,6 +65,7 @@ pub struct PgStoreOptions {
     acquire_timeout: Duration,
     application_name: Option<String>,
     wake_ups: WakeUps,
+    keys_kept_for: Duration,
 }
 
 impl fmt::Debug for PgStoreOptions {
@@ -75,6 +76,7 @@ impl fmt::Debug for PgStoreOptions {
             .field("acquire_timeout", &self.acquire_timeout)
             .field("application_name", &self.application_name)
             .field("wake_ups", &self.wake_ups)
+            .field("keys_kept_for", &self.keys_kept_for)
             .finish()
     }
 }
@@ -87,6 +89,7 @@ impl Default for PgStoreOptions {
             acquire_timeout: DEFAULT_ACQUIRE_TIMEOUT,
             application_name: None,
             wake_ups: WakeUps::default(),
+            keys_kept_for: KEYS_KEPT_FOR,
         }
     }
 }
@@ -143,6 +146,27 @@ impl PgStoreOptions {
         Self { wake_ups, ..self }
     }
 
+    /// How long idempotency keys are known, counted from when their events were recorded, by the database's clock. The default is
+    /// [`KEYS_KEPT_FOR`], 7 days. An older key is as if it had never been used, so take longer than anybody repeats a request, and
+    /// the same in all processes. A change counts for the keys that are there, too.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_core::Error> {
+    /// use std::time::Duration;
+    /// use es_postgres::PgStore;
+    ///
+    /// # let database = es_test_support::Database::create().await;
+    /// # let url = database.url();
+    /// let a_month = Duration::from_secs(30 * 24 * 60 * 60);
+    /// let store = PgStore::options().idempotency_keys_for(a_month).connect(url).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn idempotency_keys_for(self, time: Duration) -> Self {
+        Self { keys_kept_for: time, ..self }
+    }
+
     /// Connects, and looks whether server and schema fit this library.
     ///
     /// # Errors
@@ -172,8 +196,8 @@ impl PgStoreOptions {
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn connect_with(self, server: PgConnectOptions) -> Result<PgStore, Error> {
-        let wake_ups = self.wake_ups;
-        PgStore::open(self.connections(server)?, wake_ups).await
+        let (wake_ups, keys_kept_for) = (self.wake_ups, self.keys_kept_for);
+        PgStore::open(self.connections(server)?, wake_ups, keys_kept_for).await
     }
 
     /// Makes a home of the cluster that `url` leads to, into which the events were restored from another one, and connects.
@@ -200,10 +224,10 @@ impl PgStoreOptions {
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn reanchor(self, url: &str) -> Result<PgStore, Error> {
-        let wake_ups = self.wake_ups;
+        let (wake_ups, keys_kept_for) = (self.wake_ups, self.keys_kept_for);
         let connections = self.connections(parse(url)?)?;
         connections.schema().reanchor(&mut connections.connect().await?).await?;
-        PgStore::open(connections, wake_ups).await
+        PgStore::open(connections, wake_ups, keys_kept_for).await
     }
 
     fn connections(self, server: PgConnectOptions) -> Result<Connections, Error> {

@@ -125,7 +125,11 @@ impl<'a> Doubt<'a> {
                 Some(appended) => Ok(Some(Outcome::Stored(appended))),
                 None => Ok(Some(Outcome::Conflict(conflict))),
             },
-            stored @ Outcome::Stored(_) => Ok(Some(stored)),
+            // The first try under the key may have been its own.
+            Outcome::Stored(first) if first.repeated => {
+                Ok(Some(Outcome::Stored(self.append.find(sql, connection).await?.unwrap_or(first))))
+            }
+            outcome @ (Outcome::Stored(_) | Outcome::KeyReused(_)) => Ok(Some(outcome)),
         }
     }
 

@@ -1,8 +1,8 @@
-//! No plan may read the whole table of events: not one made while it is empty, nor one made when it is large.
+//! No plan may read the whole table of events, or any other: not one made while it is empty, nor one made when it is large.
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use crate::sql::Sql;
+use crate::sql::{Appends, Sql};
 use crate::{PgStore, outcome};
 use es_test_support::Database;
 
@@ -11,10 +11,11 @@ const WHOLE_TABLE: &str = "Seq Scan on ";
 
 fn statements(sql: &Sql) -> Vec<&str> {
     let Sql {
-        append_one_at,
-        append_one_behind,
-        append_all_at,
-        append_all_behind,
+        appends,
+        keyed_appends,
+        find_key,
+        remove_key,
+        remove_some_keys,
         current_version,
         find_event,
         load,
@@ -30,10 +31,9 @@ fn statements(sql: &Sql) -> Vec<&str> {
         read_models,
     } = sql;
     let mut statements = vec![
-        append_one_at.as_str(),
-        append_one_behind.as_str(),
-        append_all_at.as_str(),
-        append_all_behind.as_str(),
+        find_key.as_str(),
+        remove_key.as_str(),
+        remove_some_keys.as_str(),
         current_version.as_str(),
         find_event.as_str(),
         load.as_str(),
@@ -48,6 +48,9 @@ fn statements(sql: &Sql) -> Vec<&str> {
         delete_snapshots.as_str(),
         outcome::END_BACKEND,
     ];
+    for Appends { one_at, one_behind, all_at, all_behind } in [appends, keyed_appends] {
+        statements.extend([one_at, one_behind, all_at, all_behind].map(|sql| sql.as_str()));
+    }
     statements.extend(read_models.all());
     statements
 }
@@ -110,6 +113,17 @@ async fn check(store: &PgStore, when: &str) {
     assert_eq!(whole_tables_read_by_functions(lent.connection()).await, 0, "{when}");
 }
 
+/// A key for each of so many appends, all of one age.
+async fn fill_keys(store: &PgStore, keys: u32) {
+    let mut lent = store.connections().acquire().await.unwrap();
+    let sql = format!(
+        "INSERT INTO es.idempotency_keys (key, fingerprint, category, stream_id, first_version, last_version, recorded_at)
+         SELECT gen_random_uuid(), gen_random_uuid(), 'order', 1, g, g, now() FROM generate_series(1, {keys}) g"
+    );
+    run(lent.connection(), sql).await;
+    lent.release();
+}
+
 /// Streams of ten events each, in transactions of a hundred, with a tick for each.
 async fn fill(store: &PgStore, transactions: u32) {
     let mut lent = store.connections().acquire().await.unwrap();
@@ -143,10 +157,12 @@ async fn no_plan_reads_a_whole_table() {
     let store = migrated(&database).await;
     check(&store, "empty").await;
     fill(&store, 1).await;
+    fill_keys(&store, 10).await;
     check(&store, "small").await;
     analyze(&store).await;
     check(&store, "small, analyzed").await;
     fill(&store, 500).await;
+    fill_keys(&store, 20_000).await;
     check(&store, "large, analyzed when small").await;
     analyze(&store).await;
     check(&store, "large, analyzed").await;
@@ -157,5 +173,6 @@ async fn no_plan_needs_statistics() {
     let database = Database::create().await;
     let store = migrated(&database).await;
     fill(&store, 500).await;
+    fill_keys(&store, 20_000).await;
     check(&store, "large, never analyzed").await;
 }

@@ -59,7 +59,7 @@ impl ReadModelStore for PgStore {
     type Transaction = PgReadModelTransaction;
 
     async fn register(&self, registration: &Registration) -> Result<bool, Error> {
-        let live_from = self.log_end().await?;
+        let live_from = if registration.has_history { self.log_end().await? } else { Position::START };
         self.ask(Register { registration, live_from }).await
     }
 

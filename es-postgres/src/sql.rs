@@ -1,21 +1,23 @@
 //! The text of every statement, with the schema's name in it, made once for each store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::schema::Schema;
-use crate::{append, log, read, read_model, snapshot};
+use crate::{append, keys, log, read, read_model, snapshot};
 
 /// Where a statement names the schema.
 const PLACEHOLDER: &str = "{schema}";
 
 #[derive(Debug)]
 pub(crate) struct Sql {
-    pub(crate) append_one_at: SqlStr,
-    pub(crate) append_one_behind: SqlStr,
-    pub(crate) append_all_at: SqlStr,
-    pub(crate) append_all_behind: SqlStr,
+    pub(crate) appends: Appends,
+    pub(crate) keyed_appends: Appends,
+    pub(crate) find_key: SqlStr,
+    pub(crate) remove_key: SqlStr,
+    pub(crate) remove_some_keys: SqlStr,
     pub(crate) current_version: SqlStr,
     pub(crate) find_event: SqlStr,
     pub(crate) load: SqlStr,
@@ -31,14 +33,39 @@ pub(crate) struct Sql {
     pub(crate) read_models: read_model::Statements,
 }
 
-impl Sql {
-    pub(crate) fn new(schema: &Schema) -> Self {
-        let text = |template| in_schema(template, schema);
+/// The statements that append, by how many events and where.
+#[derive(Debug)]
+pub(crate) struct Appends {
+    pub(crate) one_at: SqlStr,
+    pub(crate) one_behind: SqlStr,
+    pub(crate) all_at: SqlStr,
+    pub(crate) all_behind: SqlStr,
+}
+
+impl Appends {
+    fn new(schema: &Schema, one: impl Fn(&str) -> String, all: impl Fn(&str) -> String) -> Self {
+        let text = |template: String| in_schema(&template, schema);
         Self {
-            append_one_at: text(append::ONE_AT),
-            append_one_behind: text(append::ONE_BEHIND),
-            append_all_at: text(append::ALL_AT),
-            append_all_behind: text(append::ALL_BEHIND),
+            one_at: text(one(append::ONE_AT)),
+            one_behind: text(one(append::ONE_BEHIND)),
+            all_at: text(all(append::ALL_AT)),
+            all_behind: text(all(append::ALL_BEHIND)),
+        }
+    }
+}
+
+impl Sql {
+    pub(crate) fn new(schema: &Schema, keys_kept_for: Duration) -> Self {
+        let text = |template| in_schema(template, schema);
+        let kept_for = keys::interval(keys_kept_for);
+        let of_keys = |template: &str| in_schema(&template.replace(keys::KEPT_FOR, &kept_for), schema);
+        let keyed_all = |append: &str| append::all(&keys::keyed_all(append, append::LAST_OF_ALL));
+        Self {
+            appends: Appends::new(schema, str::to_owned, append::all),
+            keyed_appends: Appends::new(schema, keys::keyed_one, keyed_all),
+            find_key: of_keys(keys::FIND),
+            remove_key: of_keys(keys::REMOVE),
+            remove_some_keys: of_keys(keys::REMOVE_SOME),
             current_version: text(append::CURRENT_VERSION),
             find_event: text(append::FIND_EVENT),
             load: text(read::LOAD),

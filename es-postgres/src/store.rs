@@ -1,15 +1,18 @@
 //! The store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Error, EventStore, Fold, LogPage, Position, ReadLog, ReadStream, Snapshot, StreamId, Visit,
+    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream,
+    Snapshot, StreamId, Visit,
 };
 use sqlx::PgConnection;
 
 use crate::append::Prepared;
 use crate::connections::Connections;
 use crate::error::{self, Failure};
+use crate::keys::{self, FindKey, Forgetting};
 use crate::log::{FindWindow, ReadEnd, ReadPage};
 use crate::options::PgStoreOptions;
 use crate::outcome::Doubt;
@@ -57,6 +60,7 @@ struct Inner {
     connections: Connections,
     sql: Sql,
     offers: Offers,
+    forgetting: Forgetting,
     wakeup: Wakeup,
     /// Announces checkpoints that moved.
     advances: Waiting,
@@ -76,15 +80,20 @@ impl PgStore {
         PgStoreOptions::default()
     }
 
-    pub(crate) async fn open(connections: Connections, wake_ups: WakeUps) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        connections: Connections,
+        wake_ups: WakeUps,
+        keys_kept_for: Duration,
+    ) -> Result<Self, Error> {
         let first = connections.acquire().await;
         let mut first = first.map_err(|e| error::first_connect(connections.target(), e))?;
         check_server(first.connection())?;
         connections.schema().check(first.connection()).await?;
         first.release();
-        let sql = Sql::new(connections.schema());
+        let sql = Sql::new(connections.schema(), keys_kept_for);
         let wakeup = Wakeup::new(wake_ups, &connections);
-        Ok(Self(Arc::new(Inner { connections, sql, offers: Offers::new(), wakeup, advances: Waiting::new() })))
+        let (offers, forgetting, advances) = (Offers::new(), Forgetting::default(), Waiting::new());
+        Ok(Self(Arc::new(Inner { connections, sql, offers, forgetting, wakeup, advances })))
     }
 
     /// Makes the schema, or brings it up to date. It may be called at each start, and by many processes at once: the first
@@ -160,6 +169,30 @@ impl PgStore {
         self.wakeup().announce();
     }
 
+    /// Removes the idempotency keys that have expired, and tells how many. It changes no answer, and need not be called: each
+    /// process that appends under keys does the same in the background, at most once an hour.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_core::Error> {
+    /// # let database = es_test_support::Database::create().await;
+    /// # let store = es_postgres::PgStore::connect(database.url()).await?;
+    /// # store.migrate().await?;
+    /// assert_eq!(store.forget_keys().await?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn forget_keys(&self) -> Result<u64, Error> {
+        keys::forget(self).await
+    }
+
+    pub(crate) fn look_for_old_keys(&self) {
+        self.0.forgetting.look(self);
+    }
+
     pub(crate) fn connections(&self) -> &Connections {
         &self.0.connections
     }
@@ -202,11 +235,19 @@ fn check_server(connection: &PgConnection) -> Result<(), Error> {
 
 impl EventStore for PgStore {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
-        let appended = self.append_quietly(append).await;
-        if appended.is_ok() {
+        let is_keyed = append.key.is_some();
+        let appended = self.append_quietly(append).await?;
+        if !appended.repeated {
             self.announce();
         }
-        appended
+        if is_keyed {
+            self.look_for_old_keys();
+        }
+        Ok(appended)
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        self.connections().ask(self.sql(), &mut FindKey(key)).await
     }
 
     async fn fold_stream(

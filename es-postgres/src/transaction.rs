@@ -1,7 +1,8 @@
 //! The store inside a transaction of the caller's.
 
 use es_core::{
-    Append, Appended, Error, EventStore, Fold, LogPage, Position, ReadLog, ReadStream, Snapshot, StreamId, Visit,
+    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream,
+    Snapshot, StreamId, Visit,
 };
 use sqlx::PgConnection;
 use tokio::sync::Mutex;
@@ -9,6 +10,7 @@ use tokio::sync::Mutex;
 use crate::PgStore;
 use crate::append::Prepared;
 use crate::connections::Ask;
+use crate::keys::FindKey;
 use crate::read::{Load, ReadEvents};
 use crate::snapshot::{Delete, Save};
 
@@ -17,7 +19,8 @@ use crate::snapshot::{Delete, Save};
 /// It sees what the transaction has written, and leaves begin and commit to the caller. A conflict stores nothing and leaves
 /// the transaction usable; the repeats of [`execute`](es_core::EventStoreExt::execute) work as ever. After any other error the
 /// server refuses all further statements of the transaction: roll it back. Under REPEATABLE READ and SERIALIZABLE a lost
-/// race is such an error ([`Unavailable`](Error::Unavailable)); begin the transaction again.
+/// race is such an error ([`Unavailable`](Error::Unavailable)); begin the transaction again. So it is, at any level, when
+/// somebody else uses the same [idempotency key](Append::key) at the same time; the next try finds what became of that.
 ///
 /// Whoever appends to a stream that this one has appended to waits until it ends, so append late and commit soon. Appending to
 /// several streams in one transaction can deadlock with another that takes them in another order; the server then ends one
@@ -89,8 +92,17 @@ impl EventStore for PgTransaction<'_> {
         let append = Prepared::new(append)?;
         let mut connection = self.connection.lock().await;
         // A lost connection is no doubt here: the transaction was not committed.
-        let outcome = append.store(self.store.sql(), &mut connection).await;
-        outcome.map_err(|failure| failure.into_error(self.store.connections().schema()))?.into_result()
+        let outcome = append.store_inside(self.store.sql(), &mut connection).await;
+        let appended =
+            outcome.map_err(|failure| failure.into_error(self.store.connections().schema()))?.into_result()?;
+        if append.is_keyed() {
+            self.store.look_for_old_keys();
+        }
+        Ok(appended)
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        self.ask(FindKey(key)).await
     }
 
     async fn fold_stream(

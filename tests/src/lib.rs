@@ -39,6 +39,8 @@ pages! {
     postgres: "../../docs/guide/17-postgres.md"
     metadata: "../../docs/guide/18-metadata.md"
     your_own_store: "../../docs/guide/19-your-own-store.md"
+    idempotency: "../../docs/guide/20-idempotency.md"
+    reactors: "../../docs/guide/21-reactors.md"
 }
 
 #[cfg(test)]

@@ -138,6 +138,7 @@ mod caught {
             ("concurrency", include_str!("../../es-core/src/conformance/concurrency.rs")),
             ("execute", include_str!("../../es-core/src/conformance/execute.rs")),
             ("hostile", include_str!("../../es-core/src/conformance/hostile.rs")),
+            ("idempotency", include_str!("../../es-core/src/conformance/idempotency.rs")),
             ("log", include_str!("../../es-core/src/conformance/log.rs")),
             ("read", include_str!("../../es-core/src/conformance/read.rs")),
             ("snapshot", include_str!("../../es-core/src/conformance/snapshot.rs")),
@@ -205,6 +206,24 @@ mod caught {
         interleaved_appends: SplitsAppends by concurrency::appends_of_several_events_never_interleave, "stand behind each other";
         torn_appends: SplitsAppends by concurrency::stream_readers_see_whole_appends, "whole or not at all";
         half_dropped_appends: SplitsAppends by concurrency::dropped_appends_are_whole_or_absent, "whole or not at all";
+
+        forgotten_keys: ForgetsKeys by idempotency::a_repeat_is_answered_as_the_first_was, "told from what was stored now";
+        a_repeat_with_the_version_now: AnswersRepeatsWithTheVersionNow by idempotency::a_repeat_is_answered_as_the_first_was, "what became of the first";
+        a_conflict_before_a_key: LooksForConflictsBeforeKeys by idempotency::a_repeat_is_never_a_conflict, "whatever it expects";
+        a_key_that_is_not_found: FindsNoKeys by idempotency::a_key_tells_what_was_stored_under_it, "tells what was stored";
+        an_ignored_fingerprint: IgnoresFingerprints by idempotency::another_fingerprint_is_refused, "is refused, not answered";
+        an_ignored_stream: AnswersForOtherStreams by idempotency::another_stream_is_refused, "is refused, not answered";
+        a_key_without_events: KeepsKeysOfRefusedAppends by idempotency::a_refused_append_leaves_no_key, "leaves no key";
+        two_under_a_key: LooksAtKeysFirst by idempotency::one_of_parallel_appends_under_a_key_is_stored, "what became of the one";
+        two_streams_under_a_key: LooksAtKeysFirst by idempotency::one_of_parallel_streams_gets_the_key, "one is stored";
+        repeated_raw_appends: ForgetsKeys by idempotency::a_repeated_raw_append_is_stored_once, "told from what was stored now";
+        events_in_any_company: IgnoresFingerprints by idempotency::events_in_other_company_are_refused, "is refused, not answered";
+        mixed_up_keys: MixesUpKeys by idempotency::keys_of_every_kind, "is a key of its own";
+        a_forgotten_command: ForgetsKeys by idempotency::a_repeated_command_gives_the_first_outcome, "used for the same one succeeds";
+        another_command_for_a_key: ForgetsKeys by idempotency::another_command_under_a_key_is_refused, "is refused, not answered";
+        an_invented_key: InventsKeys by idempotency::a_command_without_effect_leaves_no_key, "the domain's own error";
+        two_commands_under_a_key: LooksAtKeysFirst by idempotency::commands_at_once_under_one_key_take_effect_once, "take effect once";
+        forgotten_keys_behind_the_twin: ForgetsKeys by idempotency::keys_work_behind_the_object_safe_twin, "told from what was stored now";
 
         an_ignored_limit: IgnoresTheLimit by read::every_direction_start_and_limit, "visits what is asked for";
         a_start_behind_from: StartsBehindFrom by read::every_direction_start_and_limit, "visits what is asked for";

@@ -89,7 +89,7 @@ pub(super) fn replay<const EVERY: u64>(amounts: impl IntoIterator<Item = u64>) -
 }
 
 /// Adds each of the amounts, by an event of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Add<const EVERY: u64> {
     pub(super) id: String,
     pub(super) amounts: Vec<u64>,

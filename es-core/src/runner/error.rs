@@ -34,7 +34,7 @@ use crate::runner::wait::WaitError;
 #[non_exhaustive]
 pub enum StartError {
     /// No projection was added.
-    #[error("a runner needs at least one projection: call `add` or `document` before `start`")]
+    #[error("a runner needs at least one projection: call `add`, `document`, `react` or `effect` before `start`")]
     Nothing,
     /// Two projections have one name and version.
     #[error("projection `{id}` was added twice")]

@@ -169,10 +169,16 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         event: Option<&Recorded<W::Event>>,
         behind: Option<&DeadLetter>,
     ) -> Result<(), NotTaken> {
+        let replay = event.is_some_and(|event| event.position <= Some(owned.lease.live_from));
+        let event = event.map(|event| Batch::new(std::slice::from_ref(event), replay));
+        if let Some(event) = &event
+            && let Some(error) = self.work.ahead(&self.store, event).await.failed
+        {
+            return Err(NotTaken::Refused(error));
+        }
         let mut transaction = self.open(owned).await?;
-        if let Some(event) = event {
-            let replay = event.position <= Some(owned.lease.live_from);
-            self.refusable(owned, &Batch::new(std::slice::from_ref(event), replay), &mut transaction).await?;
+        if let Some(event) = &event {
+            self.refusable(owned, event, &mut transaction).await?;
         }
         transaction.delete_dead_letter(&self.id, &letter.stream, letter.first).await?;
         let count = u64::from(event.is_some());

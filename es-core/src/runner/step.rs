@@ -33,6 +33,9 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         if owned.lease.barrier.is_some_and(|barrier| owned.position >= barrier) {
             return self.meet(owned).await;
         }
+        if W::ACTS && owned.position < owned.lease.live_from {
+            return self.pass_over_history(owned).await;
+        }
         let store = self.store.clone();
         // Called before the read, so that an append that the read has just missed is remembered.
         let appended = store.appended();
@@ -130,6 +133,14 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What is history leads to nothing, and so it is not even read.
+    async fn pass_over_history(&mut self, owned: &mut Owned) -> Result<(), Halt> {
+        let live_from = owned.lease.live_from;
+        let to = owned.lease.barrier.map_or(live_from, |barrier| barrier.min(live_from));
+        self.reach(owned, to, 0);
+        self.write_down(owned).await
     }
 
     /// Sees to it that history has ended, before anything is taken in that comes behind it.

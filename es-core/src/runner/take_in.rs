@@ -8,6 +8,7 @@ use crate::projection::Batch;
 use crate::read_model::{DeadLetter, DeadLetterStatus, ReadModelStore, ReadModelTransaction};
 use crate::recorded::Position;
 use crate::runner::Phase;
+use crate::runner::act::is_worth_trying_again;
 use crate::runner::engine::{Engine, Halt, TroubleError};
 use crate::runner::guard::{chain, guarded};
 use crate::runner::letters::Failed;
@@ -15,7 +16,7 @@ use crate::runner::observe::Failure;
 use crate::runner::owned::Owned;
 use crate::runner::page::{Page, Place};
 use crate::runner::settings::Then;
-use crate::runner::work::{Scope, Work};
+use crate::runner::work::{Ahead, Scope, Work};
 
 /// Why a batch was not committed.
 pub(super) enum NotTaken {
@@ -81,8 +82,33 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         match self.patiently(owned, batch, to).await {
             Ok(()) => Ok(()),
             Err(NotTaken::Halt(halt)) => Err(halt),
+            Err(NotTaken::Refused(error)) if W::ACTS => self.go_on_from_failure(owned, batch, to, error).await,
             Err(NotTaken::Refused(error)) if batch.len() == 1 => self.try_again(owned, batch, to, error).await,
             Err(NotTaken::Refused(_)) => self.take_in_singly(owned, batch, to).await,
+        }
+    }
+
+    /// What was done ahead is committed up to the event that failed, so that one is the next.
+    async fn go_on_from_failure(
+        &mut self,
+        owned: &mut Owned,
+        batch: &Batch<'_, W::Event>,
+        to: Position,
+        mut error: BoxError,
+    ) -> Result<(), Halt> {
+        loop {
+            let rest = batch.behind(owned.position).events();
+            let Some((failing, behind)) = rest.split_first() else { return Ok(()) };
+            let up_to = if behind.is_empty() { to } else { failing.position.unwrap_or(owned.position) };
+            self.try_again(owned, &batch.part(std::slice::from_ref(failing)), up_to, error).await?;
+            if behind.is_empty() {
+                return Ok(());
+            }
+            match self.patiently(owned, &batch.part(behind), to).await {
+                Ok(()) => return Ok(()),
+                Err(NotTaken::Halt(halt)) => return Err(halt),
+                Err(NotTaken::Refused(next)) => error = next,
+            }
         }
     }
 
@@ -118,7 +144,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let Some(event) = single.first() else { return Ok(()) };
         let retry = self.settings.on_failure.retry;
         let mut attempts = 1;
-        while retry.allows_after(attempts) {
+        while retry.allows_after(attempts) && is_worth_trying_again(&error) {
             self.wait_out(&error, attempts, retry).await?;
             match self.patiently(owned, single, to).await {
                 Ok(()) => return Ok(()),
@@ -149,8 +175,50 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         }
     }
 
-    /// One transaction: the effect of the batch, the events that wait behind a parked one, and the checkpoint.
+    /// What is done ahead of a transaction, and the transaction; more than one of both where what is done ahead takes its time.
     async fn commit(&mut self, owned: &mut Owned, batch: &Batch<'_, W::Event>, to: Position) -> Result<(), NotTaken> {
+        // What an earlier try has committed is behind it.
+        let mut rest = batch.behind(owned.position);
+        while !rest.is_empty() {
+            let Ahead { events, failed } = self.ahead(owned, &rest).await;
+            let (done, behind) = rest.events().split_at_checked(events).unwrap_or((rest.events(), &[]));
+            if let Some(last) = done.last() {
+                let to = if behind.is_empty() { to } else { last.position.unwrap_or(owned.position) };
+                self.commit_done(owned, &rest.part(done), to).await?;
+            }
+            if let Some(error) = failed {
+                return Err(NotTaken::Refused(error));
+            }
+            if !behind.is_empty() && self.is_asked_to_stop() {
+                return Err(NotTaken::Halt(Halt::Claim));
+            }
+            rest = rest.part(behind);
+        }
+        Ok(())
+    }
+
+    /// Does what is to be done ahead with what does not wait.
+    async fn ahead(&self, owned: &Owned, batch: &Batch<'_, W::Event>) -> Ahead {
+        let mut ahead = Ahead { events: 0, failed: None };
+        for alike in batch.chunk_by(|a, b| owned.is_parked(a) == owned.is_parked(b)) {
+            let waits = alike.iter().all(|event| owned.is_parked(event));
+            let Ahead { events, failed } =
+                if waits { Ahead::all(alike) } else { self.work.ahead(&self.store, &batch.part(alike)).await };
+            ahead = Ahead { events: ahead.events + events, failed };
+            if events < alike.len() {
+                break;
+            }
+        }
+        ahead
+    }
+
+    /// One transaction: the effect of the batch, the events that wait behind a parked one, and the checkpoint.
+    async fn commit_done(
+        &mut self,
+        owned: &mut Owned,
+        batch: &Batch<'_, W::Event>,
+        to: Position,
+    ) -> Result<(), NotTaken> {
         let started = Instant::now();
         let mut transaction = self.open(owned).await?;
         let count = self.project(owned, batch, &mut transaction).await?;

@@ -1,4 +1,4 @@
-//! What a projection does with a batch: the one place where projectors and documents differ.
+//! What a projection does with a batch: the one place where projectors, documents and reactors differ.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -10,17 +10,26 @@ use crate::projection::{Batch, Projector};
 use crate::read_model::{
     InvalidProjection, Lease, ProjectionId, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration,
 };
-use crate::recorded::Position;
+use crate::recorded::{Position, Recorded};
 use crate::store::EventFilter;
 
-/// A projector, or documents, in the terms of the engine.
+/// A projector, documents, or a reactor, in the terms of the engine.
 pub(crate) trait Work<S: ReadModelStore>: Send + Sync + 'static {
+    /// Whether what it does, it does [ahead](Self::ahead) of the transaction, where no rollback reaches. It is silent about
+    /// history then, which is passed over unread.
+    const ACTS: bool = false;
     type Event: Event;
 
     /// What the store is told of it.
     fn registration() -> Result<Registration, InvalidProjection>;
 
     fn filter(&self) -> EventFilter;
+
+    /// Does what is to be done before the transaction is opened, event by event.
+    fn ahead(&self, store: &S, batch: &Batch<'_, Self::Event>) -> impl Future<Output = Ahead> + Send {
+        let _ = store;
+        std::future::ready(Ahead::all(batch))
+    }
 
     /// Takes in a batch inside the transaction. Others may write the same read model at the same time when it is `shared`.
     fn take_in(
@@ -50,6 +59,20 @@ pub(crate) trait Work<S: ReadModelStore>: Send + Sync + 'static {
         signal: Replay,
         transaction: &mut S::Transaction,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
+}
+
+/// How far a batch is done.
+pub(crate) struct Ahead {
+    /// So many of its first events are done. At least one, unless that one failed.
+    pub(crate) events: usize,
+    /// Why it is not the next one, if that failed.
+    pub(crate) failed: Option<BoxError>,
+}
+
+impl Ahead {
+    pub(crate) fn all<E>(events: &[Recorded<E>]) -> Self {
+        Self { events: events.len(), failed: None }
+    }
 }
 
 /// Whose read model is written.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::idempotency::{IdempotencyKey, KeyUse};
 use crate::recorded::{Append, Appended, Position};
 use crate::snapshot::Snapshot;
 use crate::store::{EventStore, Fold, LogPage, ReadLog, ReadStream, Visit};
@@ -30,6 +31,11 @@ pub trait ErasedEventStore: Send + Sync {
     /// # Errors
     /// As there.
     fn append_erased(&self, append: Append) -> BoxFuture<'_, Result<Appended, Error>>;
+    /// [`EventStore::find_key`]
+    ///
+    /// # Errors
+    /// As there.
+    fn find_key_erased<'a>(&'a self, key: &'a IdempotencyKey) -> BoxFuture<'a, Result<Option<KeyUse>, Error>>;
     /// [`EventStore::fold_stream`]
     ///
     /// # Errors
@@ -75,6 +81,10 @@ pub trait ErasedEventStore: Send + Sync {
 impl<S: EventStore> ErasedEventStore for S {
     fn append_erased(&self, append: Append) -> BoxFuture<'_, Result<Appended, Error>> {
         Box::pin(self.append(append))
+    }
+
+    fn find_key_erased<'a>(&'a self, key: &'a IdempotencyKey) -> BoxFuture<'a, Result<Option<KeyUse>, Error>> {
+        Box::pin(self.find_key(key))
     }
 
     fn fold_stream_erased<'a>(
@@ -159,6 +169,10 @@ impl fmt::Debug for DynEventStore {
 impl EventStore for DynEventStore {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         self.0.append_erased(append).await
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        self.0.find_key_erased(key).await
     }
 
     async fn fold_stream(

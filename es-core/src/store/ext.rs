@@ -113,7 +113,7 @@ pub trait EventStoreExt: EventStore + Sized {
         async move { replay_while(self, stream?, |recorded| recorded.recorded_at <= time).await }
     }
 
-    /// Puts events behind the aggregate's stream, without a decision.
+    /// Puts events behind the aggregate's stream, without a decision. They get the metadata [at hand](Metadata::scope).
     ///
     /// # Errors
     /// As for [`EventStore::append`], and [`Error::Encode`] for an event that could not be read back.
@@ -124,10 +124,11 @@ pub trait EventStoreExt: EventStore + Sized {
         events: impl IntoEvents<A::Event>,
     ) -> impl Future<Output = Result<Appended, Error>> + Send {
         let append = encode::<A>(id, expected.into(), events, &Metadata::default());
-        async move { self.append(append?).await }
+        async move { self.append(completed(append?)).await }
     }
 
-    /// Like [`append_events`](Self::append_events), with metadata.
+    /// Like [`append_events`](Self::append_events), with metadata. What it does not say is taken from that
+    /// [at hand](Metadata::scope).
     ///
     /// # Errors
     /// As for [`append_events`](Self::append_events).
@@ -139,7 +140,7 @@ pub trait EventStoreExt: EventStore + Sized {
         metadata: &Metadata,
     ) -> impl Future<Output = Result<Appended, Error>> + Send {
         let append = encode::<A>(id, expected.into(), events, metadata);
-        async move { self.append(append?).await }
+        async move { self.append(completed(append?)).await }
     }
 
     /// The aggregate's events, from the first on.
@@ -192,8 +193,14 @@ fn encode<A: Aggregate>(
     Ok(Append::new(stream_of::<A>(id)?, expected, encoded))
 }
 
+/// What the events do not say is taken from the metadata at hand: of whoever awaits the append, as with commands.
+fn completed(mut append: Append) -> Append {
+    append.events.iter_mut().for_each(|event| event.metadata.complete());
+    append
+}
+
 /// Replays the stream from its first event while `wanted` holds, without any snapshot: those may lie behind that point.
-async fn replay_while<S: EventStore, A: Aggregate>(
+pub(crate) async fn replay_while<S: EventStore, A: Aggregate>(
     store: &S,
     stream: StreamId,
     wanted: impl Fn(&crate::Recorded<A::Event>) -> bool,

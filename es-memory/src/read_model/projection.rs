@@ -116,6 +116,8 @@ fn what(kind: ReadModelKind, inline: bool) -> &'static str {
         (ReadModelKind::Projector, true) => "an inline projector",
         (ReadModelKind::Documents, false) => "documents",
         (ReadModelKind::Documents, true) => "inline documents",
+        (ReadModelKind::Reactor, false) => "a reactor",
+        (ReadModelKind::Reactor, true) => "an inline reactor",
     }
 }
 

@@ -132,6 +132,12 @@ impl ReadModelTransaction for Transaction {
     async fn append(&mut self, append: Append) -> Result<Appended, Error> {
         append.check()?;
         self.take_turn().await;
+        if let Some(keyed) = &append.key
+            && let Some(first) = self.drafts.find_key(&keyed.key).or_else(|| self.store.keys().find(&keyed.key))
+        {
+            keyed.check(&first, &append.stream)?;
+            return Ok(Appended::again(&first));
+        }
         let (committed, now) = (self.store.streams().version(&append.stream), self.store.log().now());
         let added = self.drafts.add(append, committed, now);
         if let Err(Error::Conflict(conflict)) = &added {

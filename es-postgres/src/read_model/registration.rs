@@ -40,7 +40,7 @@ impl Register<'_> {
     fn fields(&self) -> &'static [&'static str] {
         match self.registration.kind {
             ReadModelKind::Documents => self.registration.indexed,
-            ReadModelKind::Projector => &[],
+            ReadModelKind::Projector | ReadModelKind::Reactor => &[],
         }
     }
 
@@ -49,11 +49,9 @@ impl Register<'_> {
         if kind == word(wanted.kind) && inline == wanted.inline {
             return Ok(());
         }
-        let kept_kind =
-            if kind == word(ReadModelKind::Documents) { ReadModelKind::Documents } else { ReadModelKind::Projector };
         let refused = OtherKind {
             id: wanted.id.clone(),
-            kept: described(kept_kind, inline),
+            kept: described(kind_of(kind)?, inline),
             wanted: described(wanted.kind, wanted.inline),
         };
         Err(Error::setup(refused.to_string()))
@@ -64,7 +62,18 @@ fn word(kind: ReadModelKind) -> &'static str {
     match kind {
         ReadModelKind::Projector => "projector",
         ReadModelKind::Documents => "documents",
+        ReadModelKind::Reactor => "reactor",
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the schema knows of a kind of projection that this program does not: {0:?}")]
+struct UnknownKind(String);
+
+fn kind_of(kept: &str) -> Result<ReadModelKind, Error> {
+    let kinds = [ReadModelKind::Projector, ReadModelKind::Documents, ReadModelKind::Reactor];
+    let known = kinds.into_iter().find(|kind| word(*kind) == kept);
+    known.ok_or_else(|| Error::store(UnknownKind(kept.to_owned())))
 }
 
 fn described(kind: ReadModelKind, inline: bool) -> &'static str {
@@ -73,6 +82,8 @@ fn described(kind: ReadModelKind, inline: bool) -> &'static str {
         (ReadModelKind::Documents, false) => "documents",
         (ReadModelKind::Projector, true) => "an inline projector",
         (ReadModelKind::Documents, true) => "inline documents",
+        (ReadModelKind::Reactor, false) => "a reactor",
+        (ReadModelKind::Reactor, true) => "an inline reactor",
     }
 }
 

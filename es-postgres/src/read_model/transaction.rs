@@ -246,10 +246,15 @@ impl ReadModelTransaction for PgReadModelTransaction {
         if self.moved {
             self.ask(Durable).await?;
         }
-        let outcome = append.store(self.store.sql(), self.kept.connection()).await;
+        let outcome = append.store_inside(self.store.sql(), self.kept.connection()).await;
         let appended = outcome.map_err(|failure| failure.into_error(self.schema()))?.into_result()?;
         self.lent_out = false;
-        self.appended = Some(append);
+        if append.is_keyed() {
+            self.store.look_for_old_keys();
+        }
+        if !appended.repeated {
+            self.appended = Some(append);
+        }
         Ok(appended)
     }
 

@@ -3,6 +3,7 @@
 
 mod fixture;
 mod facts;
+mod keys;
 mod log;
 mod outcome;
 mod restore;

@@ -26,7 +26,7 @@ impl Aggregate for Counter {
     }
 }
 
-#[derive(Clone, Command)]
+#[derive(Clone, Command, serde::Serialize)]
 #[command(aggregate = Counter)]
 struct Count {
     id: String,
@@ -50,6 +50,22 @@ async fn a_command_takes_one_to_load_and_one_to_append() {
         proxy.reset();
         store.execute(count.clone()).await.unwrap();
         assert_eq!(proxy.turns(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_command_under_a_key_takes_one_more_to_look_it_up() {
+    let (_store, database) = store().await;
+    let proxy = Proxy::start(database.url()).await;
+    let store = PgStore::options().max_connections(1).connect(&proxy.url(database.url())).await.unwrap();
+    let count = |key| store.execute(Count { id: "7".to_owned() }).idempotency_key(key);
+    // Behind the first one the process looks for old keys. The second one waits until it is done with that.
+    count("first").await.unwrap();
+    count("second").await.unwrap();
+    for key in ["third", "fourth"] {
+        proxy.reset();
+        count(key).await.unwrap();
+        assert_eq!(proxy.turns(), 3);
     }
 }
 

@@ -23,7 +23,7 @@ fn apply(acct: &mut Account, event: AccountEvent) {
     }
 }
 
-#[derive(Clone, Command, Debug)]
+#[derive(Clone, Command, Debug, Serialize)]
 #[command(aggregate = Account, handle = decide, error = AccountError)]
 pub enum AccountCommand {
     Open { id: String, owner: String },

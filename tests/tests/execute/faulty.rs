@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use es_core::{
-    Append, Appended, Error, EventStore, EventStoreExt, Fold, LogPage, Position, ReadLog, ReadStream, Snapshot,
-    StreamId, Visit,
+    Append, Appended, Error, EventStore, EventStoreExt, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog,
+    ReadStream, Snapshot, StreamId, Visit,
 };
 use es_memory::MemoryStore;
 
@@ -20,8 +20,12 @@ struct Switches {
     unavailable: AtomicU32,
     broken: AtomicU32,
     rivals: AtomicU32,
+    forgetful: AtomicU32,
+    mute: AtomicU32,
     appends: AtomicU32,
     offered: Mutex<Vec<Snapshot>>,
+    after_load: Mutex<Option<Append>>,
+    after_look: Mutex<Option<Append>>,
 }
 
 impl Faulty {
@@ -41,6 +45,38 @@ impl Faulty {
     pub fn rivals(self, times: u32) -> Self {
         self.switches.rivals.store(times, SeqCst);
         self
+    }
+
+    /// The next `times` appends are stored, or were before, and nobody knows.
+    pub fn forgetful(self, times: u32) -> Self {
+        self.switches.forgetful.store(times, SeqCst);
+        self
+    }
+
+    /// The next `times` appends are not stored, and nobody knows.
+    pub fn mute(self, times: u32) -> Self {
+        self.switches.mute.store(times, SeqCst);
+        self
+    }
+
+    /// Somebody else appends right after the next load.
+    pub fn after_load(self, append: Append) -> Self {
+        *self.switches.after_load.lock().unwrap() = Some(append);
+        self
+    }
+
+    /// Somebody else appends right after the next look at a key.
+    pub fn after_look(self, append: Append) -> Self {
+        *self.switches.after_look.lock().unwrap() = Some(append);
+        self
+    }
+
+    async fn come_between(&self, append: &Mutex<Option<Append>>) -> Result<(), Error> {
+        let append = append.lock().unwrap().take();
+        match append {
+            Some(append) => self.inner.append(append).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     pub fn appends(&self) -> u32 {
@@ -71,7 +107,18 @@ impl EventStore for Faulty {
             let id = append.stream.id().to_owned();
             self.inner.append_events::<crate::Account>(&id, es_core::ExpectedVersion::Any, rival).await?;
         }
-        self.inner.append(append).await
+        let unknown = Error::UnknownOutcome { stream: append.stream.clone(), source: "no answer".into() };
+        if take_one(&self.switches.mute) {
+            return Err(unknown);
+        }
+        let appended = self.inner.append(append).await?;
+        if take_one(&self.switches.forgetful) { Err(unknown) } else { Ok(appended) }
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        let found = self.inner.find_key(key).await;
+        self.come_between(&self.switches.after_look).await?;
+        found
     }
 
     async fn fold_stream(
@@ -80,7 +127,8 @@ impl EventStore for Faulty {
         state_version: Option<u32>,
         fold: &mut dyn Fold,
     ) -> Result<(), Error> {
-        self.inner.fold_stream(stream, state_version, fold).await
+        self.inner.fold_stream(stream, state_version, fold).await?;
+        self.come_between(&self.switches.after_load).await
     }
 
     async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {

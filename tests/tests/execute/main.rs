@@ -1,6 +1,7 @@
 //! What `execute`, `load` and the typed reads promise on every store, proved on one that fails on demand.
 
 mod faulty;
+mod keyed;
 
 use std::convert::Infallible;
 use std::time::Duration;

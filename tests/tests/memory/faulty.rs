@@ -1,12 +1,16 @@
 //! Stores that break one sentence of the contract each, as stores in the wild do.
 
+mod keys;
+
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Direction, EncodedEvent, Error, EventFilter, EventStore, ExpectedVersion, Fold, LogPage,
-    Metadata, NewEvent, Position, RawEvent, ReadLog, ReadStream, Slices, Snapshot, StreamId, Timestamp, Version, Visit,
+    Append, Appended, Direction, EncodedEvent, Error, EventFilter, EventStore, ExpectedVersion, Fold, IdempotencyKey,
+    KeyUse, LogPage, Metadata, NewEvent, Position, RawEvent, ReadLog, ReadStream, Slices, Snapshot, StreamId,
+    Timestamp, Version, Visit,
 };
 use es_memory::MemoryStore;
 use tokio::task::yield_now;
@@ -51,6 +55,17 @@ pub enum Fault {
     ClaimsLostAppends,
     ChecksThenActs,
     SplitsAppends,
+    // Idempotency keys.
+    ForgetsKeys,
+    MixesUpKeys,
+    FindsNoKeys,
+    InventsKeys,
+    IgnoresFingerprints,
+    AnswersForOtherStreams,
+    AnswersRepeatsWithTheVersionNow,
+    LooksForConflictsBeforeKeys,
+    KeepsKeysOfRefusedAppends,
+    LooksAtKeysFirst,
     // Reads of streams.
     IgnoresTheLimit,
     StartsBehindFrom,
@@ -102,11 +117,15 @@ pub struct Faulty {
     saved: Arc<Mutex<Vec<Snapshot>>>,
     lock: Arc<tokio::sync::Mutex<()>>,
     busy: Arc<AtomicBool>,
+    /// The keys of a store that looks at them first.
+    keys: Arc<Mutex<HashMap<IdempotencyKey, KeyUse>>>,
 }
 
 impl Faulty {
     pub fn new(fault: Fault) -> Self {
-        Self { inner: MemoryStore::new(), fault, saved: Arc::default(), lock: Arc::default(), busy: Arc::default() }
+        let inner = MemoryStore::new();
+        let (saved, lock, busy, keys) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        Self { inner, fault, saved, lock, busy, keys }
     }
 
     async fn version(&self, stream: &StreamId) -> Version {
@@ -207,7 +226,7 @@ impl Faulty {
     }
 
     async fn append_one_by_one(&self, append: Append) -> Result<Appended, Error> {
-        let Append { stream, mut expected, events } = append;
+        let Append { stream, mut expected, events, .. } = append;
         let mut last = None;
         for event in events {
             last = Some(self.inner.append(Append::new(stream.clone(), expected, vec![event])).await?);
@@ -242,6 +261,10 @@ impl EventStore for Faulty {
         };
         append.stream = self.renamed(append.stream);
         let actual = self.version(&append.stream).await;
+        self.spoil_key(&mut append);
+        if let Some(answer) = self.answer_wrongly(&append, actual).await {
+            return answer;
+        }
         let stated = append.expected;
         append.expected = self.spoil_expectation(stated, actual);
         self.spoil_events(&mut append.events);
@@ -291,6 +314,10 @@ impl EventStore for Faulty {
             }
             result => result.map_err(|error| self.spoil_conflict(error)),
         }
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        self.find_wrongly(key).await
     }
 
     async fn fold_stream(

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use es_core::{
     Append, Appended, BoxError, Claim, Control, DeadLetter, Document, DocumentQuery, Error, EventFilter, EventStore,
-    Fold, IntoKeys, Lease, LogPage, OnFailure, Position, ProjectionId, ProjectionStatus, Pulse, ReadLog,
-    ReadModelStore, ReadModels, ReadStream, Recorded, Registration, Renewal, Runner, Settings, Slices, Snapshot,
-    StopReason, StreamId, Timestamp, Visit,
+    Fold, IdempotencyKey, IntoKeys, KeyUse, Lease, LogPage, OnFailure, Position, ProjectionId, ProjectionStatus, Pulse,
+    ReadLog, ReadModelStore, ReadModels, ReadStream, Recorded, Registration, Renewal, Runner, Settings, Slices,
+    Snapshot, StopReason, StreamId, Timestamp, Visit,
 };
 use es_memory::{MemoryStore, Tables, Transaction};
 use uuid::Uuid;
@@ -52,6 +52,9 @@ impl Calls {
 impl EventStore for Counting {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         self.inner.append(append).await
+    }
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        self.inner.find_key(key).await
     }
     async fn fold_stream(&self, stream: &StreamId, state: Option<u32>, fold: &mut dyn Fold) -> Result<(), Error> {
         self.inner.fold_stream(stream, state, fold).await

@@ -83,7 +83,7 @@ async fn settings_that_cannot_work_are_refused<H: Home>(home: H) {
 async fn plans_that_cannot_work_are_refused<H: Home>(home: H) {
     let store = home.open().await;
     let runner = || Runner::new(store.clone());
-    let nothing = "a runner needs at least one projection: call `add` or `document` before `start`";
+    let nothing = "a runner needs at least one projection: call `add`, `document`, `react` or `effect` before `start`";
     assert_refused(runner(), nothing).await;
     let twice = runner().document::<Statement<1>>().document::<Statement<2>>().document::<Statement<1>>();
     assert_refused(twice, "projection `statement v1` was added twice").await;
@@ -121,7 +121,7 @@ async fn a_projector_that_becomes_documents_is_refused() {
     let store = home.open().await;
     let notes = Runner::new(store.clone()).add(Notes::<PgStore>::new(&Script::new()));
     notes.start().await.unwrap().stop().await;
-    let told = "projection `notes v1` is kept as projector, and cannot be documents now: give it another name, or a new version";
+    let told = "projection `notes v1` is kept as a projector, and cannot be documents now: give it another name, or a new version";
     let refused = Runner::new(store).document::<KeptAsNotes>().start().await.unwrap_err();
     assert!(
         matches!(&refused, StartError::Store(Error::Setup { .. })) && words(&refused).contains(told),

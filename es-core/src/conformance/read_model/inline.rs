@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::support::{
     CHANCE, WAKE_UP, advance, begin, commit, document, get, is_fenced, keys, owned, persistently, registered, some,
     status, taken,
@@ -13,6 +15,7 @@ use crate::conformance::support::{
     Lot, Seen, added, added_all, amounts, conflict, fill, log, log_after, of_stream, side_by_side, stream, whole,
 };
 use crate::error::Error;
+use crate::idempotency::{IdempotencyKey, Keyed};
 use crate::read_model::{ProjectionId, ReadModelTransaction};
 use crate::recorded::{Append, Appended, Position};
 use crate::store::EventFilter;
@@ -268,4 +271,92 @@ pub async fn an_append_under_an_old_lease_never_happens<S: ReadModelCandidate>(s
     advance(&store, &newest, 5, 1).await.expect("the holder moves the checkpoint");
     assert_eq!(amounts(&whole(&store, &stream("reaction")).await), [1], "what was fenced appended nothing");
     assert_eq!(status(&store, &old.id).await.events, 5, "and counted nothing");
+}
+
+fn under_key(id: &str, expected: ExpectedVersion, amount: u64) -> Append {
+    let key = IdempotencyKey::new("one key").expect("it can be a key");
+    Append::new(stream(id), expected, vec![added(amount)]).keyed(Keyed::new(key, Uuid::from_u128(amount.into())))
+}
+
+/// Of a transaction that is dropped, the key goes as the events do.
+pub async fn a_key_is_there_when_its_transaction_is_committed<S: ReadModelCandidate>(store: S) {
+    let key = IdempotencyKey::new("one key").expect("it can be a key");
+    for (is_last, version) in [(false, 1), (true, 1)] {
+        let mut writes = begin(&store).await;
+        let appended = writes.append(under_key("keyed", Any, 5)).await.expect("an append succeeds");
+        assert_eq!((appended.version, appended.repeated), (Version(version), false), "it is told as any append is");
+        assert_eq!(
+            store.find_key(&key).await.expect("a key can be looked up"),
+            None,
+            "nobody finds what is not committed"
+        );
+        if is_last {
+            commit(writes).await;
+        }
+    }
+    let first = store.find_key(&key).await.expect("a key can be looked up").expect("everybody finds what is committed");
+    assert_eq!(
+        (first.stream, first.first, first.last),
+        (stream("keyed"), Version(1), Version(1)),
+        "it tells what was stored"
+    );
+    let again = store.append(under_key("keyed", NoStream, 5)).await.expect("a repeat is answered");
+    assert!(again.repeated, "outside, it is a repeat");
+}
+
+/// Whether the first one was stored before, or in this very transaction; and the transaction goes on.
+pub async fn a_repeat_in_a_transaction_appends_nothing<S: ReadModelCandidate>(store: S) {
+    for round in 0..2 {
+        let mut writes = begin(&store).await;
+        let first = writes.append(under_key("again", Any, 5)).await.expect("an append succeeds");
+        assert_eq!(first.repeated, round > 0, "it is told whether it was stored before");
+        let again = writes.append(under_key("again", NoStream, 5)).await.expect("a repeat is answered");
+        assert_eq!((again.version, again.repeated), (Version(1), true), "a repeat is answered as the first was");
+        let refused = writes.append(under_key("again", Any, 6)).await;
+        assert!(matches!(refused, Err(Error::KeyReused(_))), "another append under the key is refused: {refused:?}");
+        put(&mut writes, "beside", round).await.expect("the transaction goes on");
+        commit(writes).await;
+    }
+    assert_eq!(amounts(&whole(&store, &stream("again")).await), [5], "a repeat stores nothing");
+    assert_eq!(amounts(&whole(&store, &stream("beside")).await), [0, 1], "what was appended beside it is stored");
+}
+
+/// Whoever comes second finds out, and finds what became of the first when it begins anew.
+pub async fn of_a_transaction_and_an_append_under_a_key_one_wins<S: ReadModelCandidate>(store: S) {
+    for round in 0..6_u64 {
+        let key = Keyed::new(IdempotencyKey::from(Uuid::now_v7()), Uuid::nil());
+        let ids = [format!("inside {round}"), format!("outside {round}")];
+        let append = |id: &str| Append::new(stream(id), Any, vec![added(round)]).keyed(key.clone());
+        let mut writes = begin(&store).await;
+        let rival = (store.clone(), append(&ids[1]));
+        // In every second round the rival comes when the transaction has appended.
+        let later = round % 2 == 0;
+        let (start, begun) = tokio::sync::oneshot::channel();
+        let rival = tokio::spawn(async move {
+            begun.await.expect("the rival is told to begin");
+            rival.0.append(rival.1).await
+        });
+        let mut start = Some(start);
+        let mut begin_rival = || start.take().map_or(Ok(()), |start| start.send(())).expect("the rival waits for it");
+        if !later {
+            begin_rival();
+        }
+        let inside = writes.append(append(&ids[0])).await;
+        begin_rival();
+        if later {
+            // It waits for the transaction, or it does not.
+            tokio::time::sleep(CHANCE).await;
+        }
+        let inside = match inside {
+            Ok(_) => writes.commit().await,
+            Err(error) => Err(error),
+        };
+        let outside = rival.await.expect("the rival does not panic");
+        assert_ne!(inside.is_ok(), outside.is_ok(), "of two under one key one is stored: {inside:?}, {outside:?}");
+        for error in [inside.err(), outside.err()].into_iter().flatten() {
+            assert!(error.is_transient() || error.is_key_reused(), "the other is told why: {error:?}");
+        }
+        let stored = whole(&store, &stream(&ids[0])).await.len() + whole(&store, &stream(&ids[1])).await.len();
+        assert_eq!(stored, 1, "and one is there");
+    }
 }

@@ -66,16 +66,20 @@ pub async fn one_of_parallel_registrations_makes_it<S: ReadModelCandidate>(store
     }
 }
 
-/// Projectors' tables and documents have nothing in common.
+/// Projectors' tables and documents have nothing in common, and reactors have neither.
 pub async fn a_projection_stays_of_its_kind<S: ReadModelCandidate>(store: S) {
-    for (name, kind, other) in [
-        ("documents", ReadModelKind::Documents, ReadModelKind::Projector),
-        ("projector", ReadModelKind::Projector, ReadModelKind::Documents),
-    ] {
+    let kinds = [
+        ("documents", ReadModelKind::Documents),
+        ("projector", ReadModelKind::Projector),
+        ("reactor", ReadModelKind::Reactor),
+    ];
+    for (name, kind) in kinds {
         let first = Registration::new(projection(name, 1), kind);
         assert!(register(&store, &first).await, "it is new");
-        let refused = store.register(&Registration { kind: other, ..first.clone() }).await;
-        is_setup(refused, "the projection is known as one of another kind");
+        for (_, other) in kinds.into_iter().filter(|(_, other)| *other != kind) {
+            let refused = store.register(&Registration { kind: other, ..first.clone() }).await;
+            is_setup(refused, "the projection is known as one of another kind");
+        }
         assert!(!register(&store, &first).await, "it stays of its kind");
     }
 }
@@ -112,6 +116,19 @@ pub async fn what_is_there_at_registration_is_history<S: ReadModelCandidate>(sto
     release(&store, &lease).await;
     let again = taken(&store, &lease.id).await;
     assert_eq!(again.live_from, end, "what comes after registration is not history");
+}
+
+/// To one without history the first event of the log is as present as the last.
+pub async fn all_is_present_to_one_without_history<S: ReadModelCandidate>(store: S) {
+    fill(&store, &stream("present"), 1..=3).await;
+    let id = projection("present", 1);
+    let without = Registration { has_history: false, ..Registration::new(id.clone(), ReadModelKind::Reactor) };
+    assert!(register(&store, &without).await, "it is new");
+    let lease = taken(&store, &id).await;
+    assert_eq!((lease.position, lease.live_from), (Position::START, Position::START), "nothing is history to it");
+    release(&store, &lease).await;
+    assert!(!register(&store, &Registration { has_history: true, ..without }).await, "it is known");
+    assert_eq!(taken(&store, &id).await.live_from, Position::START, "what was settled first stays");
 }
 
 /// By their names' bytes, then by their versions as numbers.
