@@ -123,7 +123,7 @@ pub(crate) async fn carry_out<S: EventStore, R: Reactor>(
         executed: 0,
     };
     let commands = reactor.react(event);
-    metadata.scope(commands.execute(&mut reaction)).await
+    metadata.scope(Box::pin(commands.execute(&mut reaction))).await
 }
 
 impl<S: EventStore> Reaction<'_, S> {

@@ -51,7 +51,7 @@ impl<S: ReadModelStore, R: Reactor> Act<S> for React<R> {
     }
 
     async fn act(&self, store: &S, event: &Recorded<R::Event>) -> Result<(), BoxError> {
-        carry_out(store, &self.0, event).await
+        Box::pin(carry_out(store, &self.0, event)).await
     }
 }
 

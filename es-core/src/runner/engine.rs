@@ -208,7 +208,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let beats = self.beat(lease.clone(), Arc::clone(&wanted));
         // Side by side, so that neither waits for the other while it waits for the store.
         tokio::select! {
-            worked = self.work_under(lease, wanted) => worked.map(|never| match never {}),
+            worked = Box::pin(self.work_under(lease, wanted)) => worked.map(|never| match never {}),
             beaten = beats => beaten.map(|never| match never {}),
         }
     }

@@ -67,10 +67,11 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     /// Takes in a page, and reads the next one meanwhile if there is one: the store writes the one while this process decodes the
     /// other. What was read ahead and does not serve is simply read again.
     async fn take_in_and_read_ahead(&mut self, owned: &mut Owned, page: Page<W::Event>) -> Result<(), Halt> {
-        let next = page.has_more().then(|| self.read_behind(page.next, owned));
+        let next = page.has_more().then(|| Box::pin(self.read_behind(page.next, owned)));
         let (events, end, begun) = (page.events.len(), page.next, Instant::now());
         let taken = async {
-            self.take_in_page(owned, page).await?;
+            // On the heap: the futures of users' code, with all that it calls, may be larger than a stack is deep.
+            Box::pin(self.take_in_page(owned, page)).await?;
             self.pace.took(events, begun.elapsed());
             Ok::<_, Halt>(())
         };

@@ -202,8 +202,11 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let mut ahead = Ahead { events: 0, failed: None };
         for alike in batch.chunk_by(|a, b| owned.is_parked(a) == owned.is_parked(b)) {
             let waits = alike.iter().all(|event| owned.is_parked(event));
-            let Ahead { events, failed } =
-                if waits { Ahead::all(alike) } else { self.work.ahead(&self.store, &batch.part(alike)).await };
+            let Ahead { events, failed } = if waits {
+                Ahead::all(alike)
+            } else {
+                Box::pin(self.work.ahead(&self.store, &batch.part(alike))).await
+            };
             ahead = Ahead { events: ahead.events + events, failed };
             if events < alike.len() {
                 break;
@@ -260,7 +263,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         batch: &Batch<'_, W::Event>,
         transaction: &mut S::Transaction,
     ) -> Result<(), NotTaken> {
-        let taken = guarded(self.work.take_in(Scope::of(&owned.lease), batch, transaction)).await;
+        let taken = guarded(Box::pin(self.work.take_in(Scope::of(&owned.lease), batch, transaction))).await;
         taken.map_err(BoxError::from).flatten().map_err(NotTaken::Refused)
     }
 
