@@ -15,8 +15,8 @@ use es_core::{
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
-use uuid::Uuid;
 
+use crate::columns::{Columns, causation, correlation, schema_version};
 use crate::error::Failure;
 use crate::keys;
 use crate::row::{Column, Json};
@@ -167,8 +167,25 @@ impl Prepared {
         matches!(self.place, Place::Behind(_))
     }
 
-    pub(crate) fn is_keyed(&self) -> bool {
-        self.append.key.is_some()
+    pub(crate) fn key(&self) -> Option<&Keyed> {
+        self.append.key.as_ref()
+    }
+
+    pub(crate) fn slice(&self) -> i16 {
+        self.slice
+    }
+
+    /// The version that the append names as the one it follows, if it names one that can be there.
+    pub(crate) fn follows(&self) -> Option<i64> {
+        match self.place {
+            Place::At(version) => Some(version),
+            Place::Behind(_) | Place::Nowhere => None,
+        }
+    }
+
+    /// The events, each with what of its metadata has no column of its own.
+    pub(crate) fn events(&self) -> impl ExactSizeIterator<Item = (&NewEvent, Option<&str>)> {
+        self.append.events.iter().zip(self.metadata.iter().map(Option::as_deref))
     }
 
     /// Stores the events, or finds out why not, in statements that are transactions of their own.
@@ -235,13 +252,13 @@ impl Prepared {
     }
 
     async fn insert(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Option<Appended>, sqlx::Error> {
-        let statements = if self.is_keyed() { &sql.keyed_appends } else { &sql.appends };
+        let statements = if self.key().is_some() { &sql.keyed_appends } else { &sql.appends };
         let query = match (self.place, self.append.events.as_slice()) {
             (Place::Nowhere, _) => return Ok(None),
             (Place::At(version), [event]) => self.one(&statements.one_at, version, event),
             (Place::Behind(version), [event]) => self.one(&statements.one_behind, version, event),
-            (Place::At(version), events) => self.all(&statements.all_at, version, events),
-            (Place::Behind(version), events) => self.all(&statements.all_behind, version, events),
+            (Place::At(version), _) => self.all(&statements.all_at, version),
+            (Place::Behind(version), _) => self.all(&statements.all_behind, version),
         };
         let query = match &self.append.key {
             Some(Keyed { key, fingerprint, .. }) => query.bind(key.as_str()).bind(fingerprint),
@@ -268,20 +285,10 @@ impl Prepared {
             .bind(self.slice)
     }
 
-    fn all<'a>(&'a self, sql: &sqlx::SqlStr, version: i64, events: &'a [NewEvent]) -> Query<'a, Postgres, PgArguments> {
-        let types: Vec<&str> = events.iter().map(|event| &*event.event_type).collect();
-        let payloads: Vec<Json<'_>> = events.iter().map(|event| Json(&event.payload)).collect();
-        let metadata: Vec<Option<Json<'_>>> = self.metadata.iter().map(|m| m.as_deref().map(Json)).collect();
-        self.query(sql)
-            .bind(version)
-            .bind(column(events, |event| event.id.0))
-            .bind(types)
-            .bind(column(events, schema_version))
-            .bind(payloads)
-            .bind(column(events, correlation))
-            .bind(column(events, causation))
-            .bind(metadata)
-            .bind(self.slice)
+    fn all<'a>(&'a self, sql: &sqlx::SqlStr, version: i64) -> Query<'a, Postgres, PgArguments> {
+        let mut columns = Columns::default();
+        self.events().for_each(|(event, metadata)| columns.push(event, metadata));
+        columns.bind(self.query(sql).bind(version)).bind(self.slice)
     }
 
     /// The conflict with a stream at `actual`, if it is one.
@@ -329,23 +336,6 @@ pub(crate) async fn current_version(
 
 fn appended(row: &PgRow) -> Result<Appended, sqlx::Error> {
     Ok(Appended::new(row.version(0)?, row.timestamp(1)?))
-}
-
-fn column<T>(events: &[NewEvent], part: impl Fn(&NewEvent) -> T) -> Vec<T> {
-    events.iter().map(part).collect()
-}
-
-/// `Append::check` has refused what does not fit.
-fn schema_version(event: &NewEvent) -> i32 {
-    i32::try_from(event.schema_version).unwrap_or(i32::MAX)
-}
-
-fn correlation(event: &NewEvent) -> Option<Uuid> {
-    event.metadata.correlation_id.map(|id| id.0)
-}
-
-fn causation(event: &NewEvent) -> Option<Uuid> {
-    event.metadata.causation_id.map(|id| id.0)
 }
 
 fn uncolumned(event: &NewEvent) -> Result<Option<String>, Error> {

@@ -59,13 +59,15 @@ SELECT s.version, s.event_id, s.type, s.schema_version, s.payload, s.recorded_at
  LIMIT $3";
 
 /// The same within one tick of very many events, by primary key: most of what lies between its first and its last event is
-/// its own, so that a page costs what it holds.
+/// its own, so that a page costs what it holds. The snapshots stand in queries of their own, so that each is read once and not
+/// anew for each row.
 pub(crate) const DENSE_PAGE: &str = "
 SELECT e.version, e.event_id, e.type, e.schema_version, e.payload, e.recorded_at,
        e.correlation_id, e.causation_id, e.metadata, e.pk + $8, e.category, e.stream_id
   FROM {schema}.events e
  WHERE e.pk > $1 - $8 AND e.pk <= $2 - $8 AND e.epoch = $9
-   AND pg_visible_in_snapshot(e.xid, $11::text::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xid, $10::text::pg_snapshot)
+   AND pg_visible_in_snapshot(e.xid, (SELECT $11::text::pg_snapshot))
+   AND NOT pg_visible_in_snapshot(e.xid, (SELECT $10::text::pg_snapshot))
    AND (cardinality($4::text[]) = 0 OR e.category = ANY ($4))
    AND (cardinality($5::text[]) = 0 OR e.type = ANY ($5))
    AND e.slice BETWEEN $6 AND $7

@@ -64,8 +64,21 @@ pub struct PgStoreOptions {
     max_connections: u32,
     acquire_timeout: Duration,
     application_name: Option<String>,
-    wake_ups: WakeUps,
-    keys_kept_for: Duration,
+    behaviour: Behaviour,
+}
+
+/// How a store does what it does, apart from where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behaviour {
+    pub(crate) wake_ups: WakeUps,
+    pub(crate) keys_kept_for: Duration,
+    pub(crate) group_append: bool,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self { wake_ups: WakeUps::default(), keys_kept_for: KEYS_KEPT_FOR, group_append: true }
+    }
 }
 
 impl fmt::Debug for PgStoreOptions {
@@ -75,8 +88,7 @@ impl fmt::Debug for PgStoreOptions {
             .field("max_connections", &self.max_connections)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("application_name", &self.application_name)
-            .field("wake_ups", &self.wake_ups)
-            .field("keys_kept_for", &self.keys_kept_for)
+            .field("behaviour", &self.behaviour)
             .finish()
     }
 }
@@ -88,8 +100,7 @@ impl Default for PgStoreOptions {
             max_connections: DEFAULT_MAX_CONNECTIONS,
             acquire_timeout: DEFAULT_ACQUIRE_TIMEOUT,
             application_name: None,
-            wake_ups: WakeUps::default(),
-            keys_kept_for: KEYS_KEPT_FOR,
+            behaviour: Behaviour::default(),
         }
     }
 }
@@ -143,7 +154,7 @@ impl PgStoreOptions {
     /// # }
     /// ```
     pub fn wake_ups(self, wake_ups: WakeUps) -> Self {
-        Self { wake_ups, ..self }
+        Self { behaviour: Behaviour { wake_ups, ..self.behaviour }, ..self }
     }
 
     /// How long idempotency keys are known, counted from when their events were recorded, by the database's clock. The default is
@@ -164,7 +175,23 @@ impl PgStoreOptions {
     /// # }
     /// ```
     pub fn idempotency_keys_for(self, time: Duration) -> Self {
-        Self { keys_kept_for: time, ..self }
+        Self { behaviour: Behaviour { keys_kept_for: time, ..self.behaviour }, ..self }
+    }
+
+    /// Whether appends that meet share a statement. The default is that they do: with 64 callers at a time that is several times as
+    /// many appends in a second, and a caller who is alone does not notice. Each append still has an outcome of its own, and is
+    /// stored as a whole or not at all.
+    ///
+    /// Turn it off to have each append in a transaction of its own, for example where something in the database counts transactions.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let options = es_postgres::PgStore::options().group_append(false);
+    /// # let _ = options;
+    /// ```
+    pub fn group_append(self, group_append: bool) -> Self {
+        Self { behaviour: Behaviour { group_append, ..self.behaviour }, ..self }
     }
 
     /// Connects, and looks whether server and schema fit this library.
@@ -196,8 +223,8 @@ impl PgStoreOptions {
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn connect_with(self, server: PgConnectOptions) -> Result<PgStore, Error> {
-        let (wake_ups, keys_kept_for) = (self.wake_ups, self.keys_kept_for);
-        PgStore::open(self.connections(server)?, wake_ups, keys_kept_for).await
+        let behaviour = self.behaviour;
+        PgStore::open(self.connections(server)?, behaviour).await
     }
 
     /// Makes a home of the cluster that `url` leads to, into which the events were restored from another one, and connects.
@@ -224,10 +251,10 @@ impl PgStoreOptions {
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn reanchor(self, url: &str) -> Result<PgStore, Error> {
-        let (wake_ups, keys_kept_for) = (self.wake_ups, self.keys_kept_for);
+        let behaviour = self.behaviour;
         let connections = self.connections(parse(url)?)?;
         connections.schema().reanchor(&mut connections.connect().await?).await?;
-        PgStore::open(connections, wake_ups, keys_kept_for).await
+        PgStore::open(connections, behaviour).await
     }
 
     fn connections(self, server: PgConnectOptions) -> Result<Connections, Error> {

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use es_core::{Appended, Error};
+use es_core::{Appended, BoxError, Error};
 use sqlx::{PgConnection, Row};
 
 use crate::PgStore;
@@ -40,12 +40,17 @@ pub(crate) struct Doubt<'a> {
     append: &'a Prepared,
     /// Whoever may still be working on it.
     backends: Vec<Backend>,
-    error: sqlx::Error,
+    error: BoxError,
 }
 
 impl<'a> Doubt<'a> {
-    pub(crate) fn new(store: &'a PgStore, append: &'a Prepared, backend: Backend, error: sqlx::Error) -> Self {
-        Self { store, append, backends: vec![backend], error }
+    pub(crate) fn new(
+        store: &'a PgStore,
+        append: &'a Prepared,
+        backends: Vec<Backend>,
+        error: impl Into<BoxError>,
+    ) -> Self {
+        Self { store, append, backends, error: error.into() }
     }
 
     /// Stores the append if it was not stored, and tells how it ended.
@@ -59,7 +64,7 @@ impl<'a> Doubt<'a> {
                 return outcome.into_result();
             }
         }
-        Err(Error::UnknownOutcome { stream: self.append.stream().clone(), source: self.error.into() })
+        Err(Error::UnknownOutcome { stream: self.append.stream().clone(), source: self.error })
     }
 
     /// Whether the transaction that the append was stored in was committed. Nothing is repeated.
@@ -73,7 +78,7 @@ impl<'a> Doubt<'a> {
                 return Ok(committed);
             }
         }
-        Err(Error::UnknownOutcome { stream: self.append.stream().clone(), source: self.error.into() })
+        Err(Error::UnknownOutcome { stream: self.append.stream().clone(), source: self.error })
     }
 
     /// `None` when this attempt has not cleared it up.
@@ -103,7 +108,7 @@ impl<'a> Doubt<'a> {
                 } else if is_complete(&error) {
                     lent.release();
                 }
-                self.error = error;
+                self.error = error.into();
                 Ok(None)
             }
         }

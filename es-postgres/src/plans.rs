@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use crate::sql::{Appends, Sql};
+use crate::sql::{Appends, Groups, Sql};
 use crate::{PgStore, outcome};
 use es_test_support::Database;
 
@@ -13,6 +13,7 @@ fn statements(sql: &Sql) -> Vec<&str> {
     let Sql {
         appends,
         keyed_appends,
+        group: Groups { ones, any },
         find_key,
         remove_key,
         remove_some_keys,
@@ -31,6 +32,8 @@ fn statements(sql: &Sql) -> Vec<&str> {
         read_models,
     } = sql;
     let mut statements = vec![
+        ones.as_str(),
+        any.as_str(),
         find_key.as_str(),
         remove_key.as_str(),
         remove_some_keys.as_str(),
@@ -61,7 +64,7 @@ async fn run(connection: &mut PgConnection, sql: String) {
 
 /// The generic plan, for which the values do not matter.
 async fn plan(connection: &mut PgConnection, sql: &str) -> String {
-    let highest = (1..=20).rev().find(|n| sql.contains(&format!("${n}"))).unwrap_or(0);
+    let highest = (1..=40).rev().find(|n| sql.contains(&format!("${n}"))).unwrap_or(0);
     let nulls = vec!["NULL"; highest].join(", ");
     let arguments = if highest == 0 { String::new() } else { format!("({nulls})") };
     run(connection, format!("PREPARE planned AS {sql}")).await;

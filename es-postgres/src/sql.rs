@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+use crate::group::batch;
 use crate::schema::Schema;
 use crate::{append, keys, log, read, read_model, snapshot};
 
@@ -15,6 +16,7 @@ const PLACEHOLDER: &str = "{schema}";
 pub(crate) struct Sql {
     pub(crate) appends: Appends,
     pub(crate) keyed_appends: Appends,
+    pub(crate) group: Groups,
     pub(crate) find_key: SqlStr,
     pub(crate) remove_key: SqlStr,
     pub(crate) remove_some_keys: SqlStr,
@@ -42,6 +44,13 @@ pub(crate) struct Appends {
     pub(crate) all_behind: SqlStr,
 }
 
+/// The statements that store several appends, by what these hold.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    pub(crate) ones: SqlStr,
+    pub(crate) any: SqlStr,
+}
+
 impl Appends {
     fn new(schema: &Schema, one: impl Fn(&str) -> String, all: impl Fn(&str) -> String) -> Self {
         let text = |template: String| in_schema(&template, schema);
@@ -56,13 +65,14 @@ impl Appends {
 
 impl Sql {
     pub(crate) fn new(schema: &Schema, keys_kept_for: Duration) -> Self {
-        let text = |template| in_schema(template, schema);
+        let text = |template: &str| in_schema(template, schema);
         let kept_for = keys::interval(keys_kept_for);
         let of_keys = |template: &str| in_schema(&template.replace(keys::KEPT_FOR, &kept_for), schema);
         let keyed_all = |append: &str| append::all(&keys::keyed_all(append, append::LAST_OF_ALL));
         Self {
             appends: Appends::new(schema, str::to_owned, append::all),
             keyed_appends: Appends::new(schema, keys::keyed_one, keyed_all),
+            group: Groups { ones: text(&batch::ones()), any: text(&batch::any()) },
             find_key: of_keys(keys::FIND),
             remove_key: of_keys(keys::REMOVE),
             remove_some_keys: of_keys(keys::REMOVE_SOME),

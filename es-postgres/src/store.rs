@@ -1,7 +1,6 @@
 //! The store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use es_core::{
     Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream,
@@ -12,15 +11,16 @@ use sqlx::PgConnection;
 use crate::append::Prepared;
 use crate::connections::Connections;
 use crate::error::{self, Failure};
+use crate::group::{self, Group};
 use crate::keys::{self, FindKey, Forgetting};
 use crate::log::{FindWindow, ReadEnd, ReadPage};
-use crate::options::PgStoreOptions;
+use crate::options::{Behaviour, PgStoreOptions};
 use crate::outcome::Doubt;
 use crate::read::{Load, ReadEvents};
 use crate::snapshot::{Delete, Offers, Save};
 use crate::sql::Sql;
 use crate::transaction::PgTransaction;
-use crate::wakeup::{Waiting, WakeUps, Wakeup};
+use crate::wakeup::{Waiting, Wakeup};
 
 /// The oldest server that has all that is used here.
 const OLDEST_SERVER: u32 = 140_000;
@@ -59,6 +59,7 @@ pub struct PgStore(Arc<Inner>);
 struct Inner {
     connections: Connections,
     sql: Sql,
+    group: Option<Group>,
     offers: Offers,
     forgetting: Forgetting,
     wakeup: Wakeup,
@@ -80,11 +81,8 @@ impl PgStore {
         PgStoreOptions::default()
     }
 
-    pub(crate) async fn open(
-        connections: Connections,
-        wake_ups: WakeUps,
-        keys_kept_for: Duration,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn open(connections: Connections, behaviour: Behaviour) -> Result<Self, Error> {
+        let Behaviour { wake_ups, keys_kept_for, group_append } = behaviour;
         let first = connections.acquire().await;
         let mut first = first.map_err(|e| error::first_connect(connections.target(), e))?;
         check_server(first.connection())?;
@@ -92,8 +90,9 @@ impl PgStore {
         first.release();
         let sql = Sql::new(connections.schema(), keys_kept_for);
         let wakeup = Wakeup::new(wake_ups, &connections);
+        let group = group_append.then(Group::default);
         let (offers, forgetting, advances) = (Offers::new(), Forgetting::default(), Waiting::new());
-        Ok(Self(Arc::new(Inner { connections, sql, offers, forgetting, wakeup, advances })))
+        Ok(Self(Arc::new(Inner { connections, sql, offers, forgetting, wakeup, advances, group })))
     }
 
     /// Makes the schema, or brings it up to date. It may be called at each start, and by many processes at once: the first
@@ -209,14 +208,19 @@ impl PgStore {
         &self.0.advances
     }
 
-    async fn append_quietly(&self, append: Append) -> Result<Appended, Error> {
-        let append = Prepared::new(append)?;
+    /// Where appends wait for each other, unless that was turned off.
+    pub(crate) fn group(&self) -> Option<&Group> {
+        self.0.group.as_ref()
+    }
+
+    /// Stores an append in a statement of its own.
+    pub(crate) async fn append_alone(&self, append: &Prepared) -> Result<Appended, Error> {
         let mut lent = self.connections().acquire().await?;
         match append.store(self.sql(), lent.connection()).await {
             Err(Failure::Driver(error)) if error::is_lost(&error) => {
                 let backend = lent.backend().clone();
                 drop(lent);
-                Doubt::new(self, &append, backend, error).resolve().await
+                Doubt::new(self, append, vec![backend], error).resolve().await
             }
             outcome => lent.release_after(outcome)?.into_result(),
         }
@@ -236,7 +240,7 @@ fn check_server(connection: &PgConnection) -> Result<(), Error> {
 impl EventStore for PgStore {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         let is_keyed = append.key.is_some();
-        let appended = self.append_quietly(append).await?;
+        let appended = group::append(self, Prepared::new(append)?).await?;
         if !appended.repeated {
             self.announce();
         }

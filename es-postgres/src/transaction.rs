@@ -95,7 +95,7 @@ impl EventStore for PgTransaction<'_> {
         let outcome = append.store_inside(self.store.sql(), &mut connection).await;
         let appended =
             outcome.map_err(|failure| failure.into_error(self.store.connections().schema()))?.into_result()?;
-        if append.is_keyed() {
+        if append.key().is_some() {
             self.store.look_for_old_keys();
         }
         Ok(appended)

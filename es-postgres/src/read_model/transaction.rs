@@ -173,7 +173,7 @@ impl PgReadModelTransaction {
         let backend = lent.backend().clone();
         drop(lent);
         let lost = error.to_string();
-        if Doubt::new(store, &append, backend, error).was_committed().await? {
+        if Doubt::new(store, &append, vec![backend], error).was_committed().await? {
             return Ok(());
         }
         Err(Error::unavailable(NotCommitted { lost }))
@@ -249,7 +249,7 @@ impl ReadModelTransaction for PgReadModelTransaction {
         let outcome = append.store_inside(self.store.sql(), self.kept.connection()).await;
         let appended = outcome.map_err(|failure| failure.into_error(self.schema()))?.into_result()?;
         self.lent_out = false;
-        if append.is_keyed() {
+        if append.key().is_some() {
             self.store.look_for_old_keys();
         }
         if !appended.repeated {

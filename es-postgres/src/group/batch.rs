@@ -1,0 +1,260 @@
+//! Appends that go out as one statement.
+//!
+//! The first event of each append competes for its version, as in an append that goes alone. The further ones are inserted only
+//! for those that won, so each append is stored as a whole or not at all, and one that loses takes nobody along. Streams are
+//! taken in the order of their names, so that two statements cannot wait for each other.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use es_core::{Appended, Error, IdempotencyKey, NewEvent, Timestamp, Version};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
+
+use crate::PgStore;
+use crate::append::Prepared;
+use crate::columns::Columns;
+use crate::connections::{Lent, is_complete};
+use crate::error;
+use crate::group::{Answer, Group, Outcome, PATIENCE, Waiting};
+use crate::row::Column;
+use crate::sql::Sql;
+
+/// Where the statements say for how long they wait.
+const PATIENCE_IN_MS: &str = "{patience_in_ms}";
+
+/// The appends of one statement, at the most.
+const MOST_APPENDS: usize = 256;
+/// The bytes of their payloads together, about.
+const MOST_BYTES: usize = 1 << 20;
+/// What is larger goes alone.
+const LARGE_EVENTS: usize = 32;
+const LARGE_BYTES: usize = 64 << 10;
+
+/// The first events. The row of the settings comes before all others, and applies to the statement alone.
+const FIRST: &str = "
+    INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
+                                 correlation_id, causation_id, metadata, slice)
+    SELECT category, stream_id, follows + 1, event_id, type, schema_version, payload,
+           correlation_id, causation_id, metadata, slice
+      FROM (SELECT set_config('lock_timeout', '{patience_in_ms}', true) OFFSET 0) patience,
+           unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::uuid[], $6::text[], $7::int[], $8::json[],
+                  $9::uuid[], $10::uuid[], $11::json[])
+           new(category, stream_id, follows, slice, event_id, type, schema_version, payload,
+               correlation_id, causation_id, metadata)
+     WHERE follows = 0 OR (SELECT true FROM {schema}.events e
+                       WHERE e.category = new.category AND e.stream_id = new.stream_id AND e.version = new.follows)
+    ON CONFLICT (category, stream_id, version) DO NOTHING
+    RETURNING category, stream_id, recorded_at";
+
+/// The further events, and the keys, of those that won. `IS TRUE` has the winners looked up in a table made once.
+const FURTHER: &str = ", further AS (
+    INSERT INTO {schema}.events (category, stream_id, version, slice, event_id, type, schema_version, payload,
+                                 correlation_id, causation_id, metadata)
+    SELECT category, stream_id, follows + 1, slice, event_id, type, schema_version, payload,
+           correlation_id, causation_id, metadata
+      FROM unnest($12::text[], $13::text[], $14::bigint[], $15::smallint[], $16::uuid[], $17::text[], $18::int[],
+                  $19::json[], $20::uuid[], $21::uuid[], $22::json[])
+           new(category, stream_id, follows, slice, event_id, type, schema_version, payload,
+               correlation_id, causation_id, metadata)
+     WHERE ((category, stream_id) IN (SELECT category, stream_id FROM first)) IS TRUE
+), key AS (
+    INSERT INTO {schema}.idempotency_keys (category, stream_id, first_version, last_version, key, fingerprint, recorded_at)
+    SELECT *, statement_timestamp()
+      FROM unnest($23::text[], $24::text[], $25::bigint[], $26::bigint[], $27::text[], $28::uuid[])
+           new(category, stream_id, first_version, last_version, key, fingerprint)
+     WHERE ((category, stream_id) IN (SELECT category, stream_id FROM first)) IS TRUE
+)";
+
+/// For appends of one event each, without keys.
+pub(crate) fn ones() -> String {
+    FIRST.replace(PATIENCE_IN_MS, &PATIENCE.as_millis().to_string())
+}
+
+/// For any appends.
+pub(crate) fn any() -> String {
+    format!("\nWITH first AS ({}\n){FURTHER}\nSELECT category, stream_id, recorded_at FROM first", ones())
+}
+
+/// Whether an append may share a statement: one that names the version it follows, and is not large.
+pub(crate) fn may_join(append: &Prepared) -> bool {
+    append.follows().is_some() && append.events().len() <= LARGE_EVENTS && bytes(append) <= LARGE_BYTES
+}
+
+fn bytes(append: &Prepared) -> usize {
+    append.events().map(|(event, _)| event.payload.len()).sum()
+}
+
+/// What still fits into a statement.
+#[derive(Default)]
+pub(crate) struct Room {
+    appends: usize,
+    bytes: usize,
+    keys: HashSet<IdempotencyKey>,
+}
+
+impl Room {
+    /// Whether an append fits. Of two under one key the second must find what became of the first.
+    pub(crate) fn take(&mut self, append: &Prepared) -> bool {
+        let is_new = append.key().is_none_or(|keyed| self.keys.insert(keyed.key.clone()));
+        if is_new {
+            self.appends += 1;
+            self.bytes += bytes(append);
+        }
+        is_new
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.appends >= MOST_APPENDS || self.bytes >= MOST_BYTES
+    }
+}
+
+/// Appends that go out together, in the order of the names of their streams.
+pub(crate) struct Batch(Vec<Waiting>);
+
+type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// When those were stored that were, by their streams.
+type Stored<'r> = HashMap<(&'r str, &'r str), Timestamp>;
+
+impl Batch {
+    pub(crate) fn new(mut waiting: Vec<Waiting>) -> Self {
+        waiting.sort_unstable_by(|a, b| name(&a.append).cmp(&name(&b.append)));
+        Self(waiting)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Stores what can be stored, and tells each what became of it.
+    pub(crate) async fn store(self, store: &PgStore, group: &Group, mut lent: Lent<'_>) {
+        match self.insert(store.sql(), lent.connection()).await {
+            Ok(rows) => {
+                lent.release();
+                self.tell_outcomes(store, group, &rows);
+            }
+            Err(error) if error::is_lost(&error) => {
+                let backend = lent.backend().clone();
+                drop(lent);
+                let error = Arc::new(error);
+                self.tell(|_| Outcome::Lost(backend.clone(), Arc::clone(&error)));
+            }
+            Err(error) => {
+                if is_complete(&error) {
+                    lent.release();
+                }
+                self.part(store, group);
+            }
+        }
+    }
+
+    /// Tells all that there is no connection. What is wrong for good, each finds out by itself.
+    pub(crate) fn give_up(self, store: &PgStore, group: &Group, error: Error) {
+        if error.is_transient() {
+            let error = Arc::new(error);
+            self.tell(|_| Outcome::Unavailable(Arc::clone(&error)));
+        } else {
+            self.part(store, group);
+        }
+    }
+
+    fn tell_outcomes(self, store: &PgStore, group: &Group, rows: &[PgRow]) {
+        match rows.iter().map(stored).collect::<Result<Stored<'_>, _>>() {
+            Ok(stored) => self.tell(|append| match stored.get(&name(append)) {
+                Some(recorded_at) => Outcome::Stored(Appended::new(last_version(append), *recorded_at)),
+                None => Outcome::Beaten,
+            }),
+            // What cannot be read here is found there by the ids of the events.
+            Err(_) => self.part(store, group),
+        }
+    }
+
+    fn part(self, store: &PgStore, group: &Group) {
+        self.tell(|append| Outcome::Failed(group.part(store, append.stream())));
+    }
+
+    fn tell(self, what: impl Fn(&Prepared) -> Outcome) {
+        for Waiting { append, answer } in self.0 {
+            // Who has gone in the meantime does not want to know.
+            let _ = answer.send(Answer::Outcome(what(&append)));
+        }
+    }
+
+    async fn insert(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+        let is_simple = self.appends().all(|append| append.events().len() == 1 && append.key().is_none());
+        let query = if is_simple {
+            self.bind_first(sqlx::query(sql.group.ones.clone()))
+        } else {
+            self.bind_keys(self.bind_further(self.bind_first(sqlx::query(sql.group.any.clone()))))
+        };
+        query.fetch_all(connection).await
+    }
+
+    fn bind_first<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
+        bind(query, self.appends().flat_map(|append| rows(append).take(1)))
+    }
+
+    fn bind_further<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
+        bind(query, self.appends().flat_map(|append| rows(append).skip(1)))
+    }
+
+    fn bind_keys<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
+        let keyed = || self.appends().filter_map(|append| Some((append, append.key()?)));
+        query
+            .bind(keyed().map(|(append, _)| append.stream().category()).collect::<Vec<_>>())
+            .bind(keyed().map(|(append, _)| append.stream().id()).collect::<Vec<_>>())
+            .bind(keyed().map(|(append, _)| behind(append, 1)).collect::<Vec<_>>())
+            .bind(keyed().map(|(append, _)| behind(append, append.events().len())).collect::<Vec<_>>())
+            .bind(keyed().map(|(_, keyed)| keyed.key.as_str()).collect::<Vec<_>>())
+            .bind(keyed().map(|(_, keyed)| keyed.fingerprint).collect::<Vec<_>>())
+    }
+
+    fn appends(&self) -> impl Iterator<Item = &Prepared> {
+        self.0.iter().map(|waiting| &*waiting.append)
+    }
+}
+
+/// An event of an append, where it goes, and what of its metadata has no column of its own.
+struct Row<'a> {
+    append: &'a Prepared,
+    follows: i64,
+    event: &'a NewEvent,
+    metadata: Option<&'a str>,
+}
+
+fn rows(append: &Prepared) -> impl Iterator<Item = Row<'_>> {
+    let events = append.events().enumerate();
+    events.map(move |(nth, (event, metadata))| Row { append, follows: behind(append, nth), event, metadata })
+}
+
+fn bind<'q>(query: Statement<'q>, rows: impl Iterator<Item = Row<'q>>) -> Statement<'q> {
+    let (mut categories, mut ids, mut versions, mut slices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut columns = Columns::default();
+    for Row { append, follows, event, metadata } in rows {
+        categories.push(append.stream().category());
+        ids.push(append.stream().id());
+        versions.push(follows);
+        slices.push(append.slice());
+        columns.push(event, metadata);
+    }
+    columns.bind(query.bind(categories).bind(ids).bind(versions).bind(slices))
+}
+
+fn name(append: &Prepared) -> (&str, &str) {
+    (append.stream().category(), append.stream().id())
+}
+
+/// The version of so many events of an append. One that may join names the version it follows, and all of its own fit behind it.
+fn behind(append: &Prepared, events: usize) -> i64 {
+    append.follows().unwrap_or_default().saturating_add(i64::try_from(events).unwrap_or(i64::MAX))
+}
+
+fn last_version(append: &Prepared) -> Version {
+    Version(behind(append, append.events().len()).unsigned_abs())
+}
+
+fn stored(row: &PgRow) -> Result<((&str, &str), Timestamp), sqlx::Error> {
+    Ok(((row.text(0)?, row.text(1)?), row.timestamp(2)?))
+}
