@@ -33,14 +33,42 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// # Ok::<(), es_core::InvalidStreamId>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stream `{stream}` is at version {actual}, expected {expected}")]
+#[error("{}", self.sentence())]
 pub struct Conflict {
     /// The stream.
     pub stream: StreamId,
-    /// What the writer expected.
+    /// What the writer expected. Of a command it is what was stated by [`expect`](crate::Execute::expect), `Any` if nothing was.
     pub expected: ExpectedVersion,
     /// What was there when the conflict was noticed.
     pub actual: Version,
+}
+
+impl Conflict {
+    /// Whether the stream is as the writer expected, and others were faster each time it tried. The same command may succeed in
+    /// a moment. If not, the writer stated something that does not hold, and has to look again.
+    ///
+    /// # Example: the two kinds
+    ///
+    /// ```
+    /// use es_core::{Conflict, ExpectedVersion, StreamId, Version};
+    ///
+    /// let conflict = |expected| Ok(Conflict { stream: StreamId::new("order", "7")?, expected, actual: Version(4) });
+    /// assert!(conflict(ExpectedVersion::Any)?.is_contention());
+    /// assert!(conflict(ExpectedVersion::Exists)?.is_contention());
+    /// assert!(!conflict(ExpectedVersion::Exact(Version(3)))?.is_contention());
+    /// # Ok::<(), es_core::InvalidStreamId>(())
+    /// ```
+    pub const fn is_contention(&self) -> bool {
+        self.expected.allows(self.actual)
+    }
+
+    fn sentence(&self) -> String {
+        let Self { stream, expected, actual } = self;
+        if self.is_contention() {
+            return format!("stream `{stream}` is at version {actual}, others were faster to write to it");
+        }
+        format!("stream `{stream}` is at version {actual}, expected {expected}")
+    }
 }
 
 /// The idempotency key stands for something else that was done before.
