@@ -20,7 +20,65 @@ const MAX_TRACE_BYTES: usize = 512;
 
 type Actor = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 
-/// A layer that puts all that a request does into one conversation.
+/// A layer that puts all that a request does into one conversation: every command that is executed in it, and every event that
+/// is appended, says so in its metadata, and the response says which.
+///
+/// | from the request | what becomes of it |
+/// |---|---|
+/// | `X-Correlation-Id`, a UUID | the conversation; without it, or when it is malformed, a new one begins |
+/// | `traceparent`, `tracestate` | the [trace](https://www.w3.org/TR/trace-context/); a malformed one is ignored |
+/// | what you make of it, by [`actor`](Self::actor) | who is behind it |
+///
+/// The response has `X-Correlation-Id`, and a `tracing` span named `request` has `method`, `path` and `correlation_id`. Problems
+/// that are [failures of the service](crate::Problem) name it, too, so that what was logged can be found. Let it in from outside
+/// only if you want: a layer further out, or a proxy, can take the header away.
+///
+/// It is [`Metadata::scope`] around the handler, and goes as far as that: not into spawned tasks, and not into a body that is
+/// streamed after the handler has answered.
+///
+/// # Example: who does it, and as part of what
+///
+/// ```
+/// # use es_core::{Aggregate, Command, Context, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "door")]
+/// # enum DoorEvent { Opened }
+/// # #[derive(Aggregate, Default)]
+/// # #[aggregate(id = u32, event = DoorEvent, apply = apply)]
+/// # struct Door;
+/// # fn apply(_: &mut Door, _: DoorEvent) {}
+/// # fn open(_: &Door, _: Open, _: &Context) -> Result<DoorEvent, std::convert::Infallible> { Ok(DoorEvent::Opened) }
+/// # #[derive(Clone, serde::Serialize, Command)]
+/// # #[command(aggregate = Door, handle = open, error = std::convert::Infallible)]
+/// # struct Open { id: u32 }
+/// use axum::{Router, body::Body, extract::State, http::Request, routing::post};
+/// use es_axum::{Conversation, Done, Problem};
+/// use es_core::EventStoreExt;
+/// use es_memory::MemoryStore;
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::new();
+/// let open = async |State(store): State<MemoryStore>| {
+///     Ok::<_, Problem>(Done::of(&store.execute(Open { id: 7 }).await?))
+/// };
+/// let user = |parts: &axum::http::request::Parts| parts.extensions.get::<String>().cloned();
+/// let app = Router::new()
+///     .route("/open", post(open))
+///     .with_state(store.clone())
+///     .layer(Conversation::new("shop").actor(user));
+///
+/// let mut request = Request::post("/open").body(Body::empty())?;
+/// request.extensions_mut().insert("ada".to_owned());                // as a layer for authentication does
+/// let response = app.oneshot(request).await?;
+///
+/// let metadata = &store.events::<Door>(&7)?.collect().await?[0].metadata;
+/// assert_eq!((metadata.actor.as_deref(), metadata.source.as_deref()), (Some("ada"), Some("shop")));
+/// assert_eq!(response.headers()["x-correlation-id"], metadata.correlation_id.unwrap().to_string());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Conversation {
     source: Arc<str>,
@@ -34,7 +92,7 @@ impl Conversation {
     }
 
     /// Says who is behind a request. The closure sees what the layers outside of this one have put into the request's extensions,
-    /// authentication for example.
+    /// authentication for example. Without it, nobody is named.
     #[must_use]
     pub fn actor<F>(self, actor: F) -> Self
     where
@@ -72,6 +130,23 @@ impl<S> Layer<S> for Conversation {
 }
 
 /// A service, each of whose requests is a conversation. Made by [`Conversation`].
+///
+/// # Example: around any service of tower's
+///
+/// ```
+/// use axum::{body::Body, http::{Request, Response}};
+/// use es_axum::{Conversation, InConversation};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hello = service_fn(async |_: Request<Body>| Ok::<_, std::io::Error>(Response::new("hello")));
+/// let service: InConversation<_> = Conversation::new("shop").layer(hello);
+/// let response = service.oneshot(Request::new(Body::empty())).await?;
+/// assert!(response.headers().contains_key("x-correlation-id"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct InConversation<S> {
     inner: S,
@@ -105,8 +180,10 @@ where
         let answer = metadata.scope(answer).instrument(span);
         Box::pin(async move {
             let mut response = answer.await?;
-            let id = HeaderValue::try_from(id.to_string()).ok();
-            response.headers_mut().extend(id.map(|id| (CORRELATION_ID, id)));
+            // A UUID always is a header's value.
+            if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+                response.headers_mut().insert(CORRELATION_ID, id);
+            }
             Ok(response)
         })
     }

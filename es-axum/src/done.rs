@@ -13,7 +13,48 @@ use crate::wait::PreferWait;
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// What to answer when a command is done, as a part of a response: `(done.status(StatusCode::OK), done, Json(view))`.
+/// What to answer when a command is done, as a part of a response: `(done.status(StatusCode::OK), done, Json(view))`. By itself
+/// it is a response without a body.
+///
+/// | header | when |
+/// |---|---|
+/// | `ETag: "7"` | always, but for an aggregate that nothing ever happened to |
+/// | `Idempotency-Replayed: true` | the request is a repeat, and this is what the first one did |
+/// | `Preference-Applied: wait=5` | the client asked to wait, and read models show what was done |
+///
+/// A command is done whatever became of the wait. When read models had not taken it in in time, the status is therefore 202
+/// Accepted, and never one that invites the client to send it again.
+///
+/// # Example: created, without a body
+///
+/// ```
+/// # use es_core::{Aggregate, Command, Context, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "door")]
+/// # enum DoorEvent { Opened }
+/// # #[derive(Aggregate, Default)]
+/// # #[aggregate(id = u32, event = DoorEvent, apply = apply)]
+/// # struct Door;
+/// # fn apply(_: &mut Door, _: DoorEvent) {}
+/// # fn open(_: &Door, _: Open, _: &Context) -> Result<DoorEvent, std::convert::Infallible> { Ok(DoorEvent::Opened) }
+/// # #[derive(Clone, serde::Serialize, Command)]
+/// # #[command(aggregate = Door, handle = open, error = std::convert::Infallible)]
+/// # struct Open { id: u32 }
+/// use axum::http::StatusCode;
+/// use axum::response::IntoResponse;
+/// use es_axum::Done;
+/// use es_core::EventStoreExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let outcome = es_memory::MemoryStore::new().execute(Open { id: 7 }).await?;
+/// let done = Done::of(&outcome);
+/// let response = (done.status(StatusCode::CREATED), done).into_response();
+/// assert_eq!(response.status(), StatusCode::CREATED);
+/// assert_eq!(response.headers()["etag"], "\"1\"");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done {
     version: Version,
@@ -84,7 +125,9 @@ impl IntoResponseParts for Done {
             headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         }
         let applied = self.applied.map(|wait| format!("wait={}", wait.as_secs()));
-        headers.extend(applied.and_then(|applied| Some((PREFERENCE_APPLIED, applied.try_into().ok()?))));
+        if let Some(applied) = applied.and_then(|applied| applied.try_into().ok()) {
+            headers.insert(PREFERENCE_APPLIED, applied);
+        }
         Ok(parts)
     }
 }

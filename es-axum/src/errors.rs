@@ -15,7 +15,41 @@ use crate::etag::ETag;
 use crate::idempotency::SPECIFICATION;
 use crate::problem::Problem;
 
-/// How a refusal of the domain looks to a client.
+/// How a refusal of the domain looks to a client. With it, `?` makes a [`Problem`] of an
+/// [`ExecuteError`](es_core::ExecuteError).
+///
+/// Write it beside the error; where the error is in a crate that shall not know of HTTP, see [`Problem::of`].
+///
+/// # Example: one refusal with a status of its own, the others as they come
+///
+/// ```
+/// use axum::http::StatusCode;
+/// use es_axum::{Problem, ToProblem};
+/// use es_core::ExecuteError;
+///
+/// #[derive(Debug, thiserror::Error)]
+/// enum OrderError {
+///     #[error("there is no such order")]
+///     Unknown,
+///     #[error("the order is on its way already")]
+///     Shipped,
+/// }
+///
+/// impl ToProblem for OrderError {
+///     fn to_problem(&self) -> Problem {
+///         match self {
+///             Self::Unknown => Problem::new(StatusCode::NOT_FOUND).detail(self),
+///             other => Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(other),
+///         }
+///     }
+/// }
+///
+/// fn answer(result: Result<(), ExecuteError<OrderError>>) -> Result<(), Problem> {
+///     Ok(result?)
+/// }
+/// assert_eq!(answer(Err(ExecuteError::Rejected(OrderError::Unknown))).unwrap_err().status, 404);
+/// assert_eq!(answer(Err(ExecuteError::Rejected(OrderError::Shipped))).unwrap_err().status, 422);
+/// ```
 pub trait ToProblem: fmt::Display {
     /// The problem. By default 422 Unprocessable Content, with the error's own words as `detail`.
     fn to_problem(&self) -> Problem {
@@ -26,15 +60,54 @@ pub trait ToProblem: fmt::Display {
 /// What never refuses needs no words.
 impl ToProblem for Infallible {}
 
-impl<R: ToProblem> From<ExecuteError<R>> for Problem {
-    fn from(error: ExecuteError<R>) -> Self {
+impl Problem {
+    /// What a command failed with, as a problem, by a function for what the domain refuses: for errors of a crate that knows nothing of
+    /// HTTP, for which [`ToProblem`] cannot be implemented elsewhere.
+    ///
+    /// # Example: a domain in a crate of its own
+    ///
+    /// ```
+    /// # #[derive(Debug)] struct OrderError;
+    /// use axum::http::StatusCode;
+    /// use es_axum::Problem;
+    /// use es_core::ExecuteError;
+    ///
+    /// fn refusal(_: OrderError) -> Problem {
+    ///     Problem::new(StatusCode::UNPROCESSABLE_ENTITY).kind("https://shop.example/problems/order")
+    /// }
+    /// fn answer(result: Result<(), ExecuteError<OrderError>>) -> Result<(), Problem> {
+    ///     result.map_err(|error| Problem::of(error, refusal))
+    /// }
+    /// assert_eq!(answer(Err(ExecuteError::Rejected(OrderError))).unwrap_err().status, 422);
+    /// ```
+    pub fn of<R>(error: ExecuteError<R>, refusal: impl FnOnce(R) -> Self) -> Self {
         match error {
-            ExecuteError::Rejected(rejection) => rejection.to_problem(),
+            ExecuteError::Rejected(rejection) => refusal(rejection),
             ExecuteError::Conflict(conflict) => conflict.into(),
             ExecuteError::KeyReused(reused) => Error::from(reused).into(),
+            // Of a command it is known that nothing was stored; a mere read may come after something that was.
+            ExecuteError::Store(error @ Error::Unavailable { .. }) => Self::from(error).with(SAFE_TO_REPEAT, true),
             ExecuteError::Store(error) => error.into(),
-            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR),
+            _ => internal(&Unnamed),
         }
+    }
+}
+
+/// A kind of failure that es-core has, and this crate does not know of yet.
+#[derive(Debug)]
+struct Unnamed;
+
+impl fmt::Display for Unnamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a command failed in a way that has no name here")
+    }
+}
+
+impl StdError for Unnamed {}
+
+impl<R: ToProblem> From<ExecuteError<R>> for Problem {
+    fn from(error: ExecuteError<R>) -> Self {
+        Self::of(error, |rejection| rejection.to_problem())
     }
 }
 
@@ -108,7 +181,7 @@ impl From<WaitError> for Problem {
     }
 }
 
-/// The member that says whether the same request may be sent again as it is.
+/// The member that says whether the same request may be sent again as it is. With an idempotency key it always may.
 const SAFE_TO_REPEAT: &str = "safe_to_repeat";
 
 /// One second.
@@ -128,9 +201,8 @@ fn unavailable(error: &(dyn StdError + 'static)) -> Problem {
     let id = at_hand();
     tracing::warn!(correlation_id = %id, error = %Chain(error), "a request has to be sent again");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE)
-        .detail("the service is not available at the moment, and nothing was changed; send the request again")
+        .detail("the service is not available at the moment, and may be so again soon")
         .with(CORRELATION_ID, id)
-        .with(SAFE_TO_REPEAT, true)
         .header(RETRY_AFTER, soon())
 }
 

@@ -13,8 +13,8 @@ use es_core::Version;
 ///
 /// It is a part of a response: `(etag, Json(view))`.
 ///
-/// A tag is good for one representation. Where a read model is shown that is later than the stream, take the version the
-/// document has taken in, and keep it in the document.
+/// It has to be the version of what is shown. A read model may be behind its stream: have the document keep the version of the
+/// last event it has taken in, and make the tag of that.
 ///
 /// # Example: what has not changed is not sent again
 ///
@@ -27,7 +27,7 @@ use es_core::Version;
 /// fn show(version: Version, headers: &HeaderMap) -> Response {
 ///     let etag = ETag::of(version);
 ///     if etag.not_modified(headers) {
-///         return (StatusCode::NOT_MODIFIED, etag).into_response();
+///         return (StatusCode::NOT_MODIFIED, etag, ()).into_response();
 ///     }
 ///     (etag, "all of it").into_response()
 /// }
@@ -94,7 +94,9 @@ impl IntoResponseParts for ETag {
     type Error = Infallible;
 
     fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
-        parts.headers_mut().extend(self.value().map(|value| (ETAG, value)));
+        if let Some(value) = self.value() {
+            parts.headers_mut().insert(ETAG, value);
+        }
         Ok(parts)
     }
 }

@@ -1,5 +1,7 @@
 //! Headers, read without trust.
 
+use std::fmt;
+
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::problem::Problem;
@@ -16,7 +18,7 @@ pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Op
 }
 
 /// A header that cannot be understood, and therefore must not be passed over.
-pub(crate) fn malformed(name: &HeaderName, why: &str) -> Problem {
+pub(crate) fn malformed(name: &HeaderName, why: impl fmt::Display) -> Problem {
     let name = canonical(name);
     Problem::new(StatusCode::BAD_REQUEST).detail(format_args!("the header `{name}` cannot be understood: {why}"))
 }

@@ -1,0 +1,12 @@
+//! A small service, asked over HTTP by clients that are right, wrong, and hostile.
+
+mod bodies;
+mod conditions;
+mod contention;
+mod conversation;
+mod errors;
+mod keys;
+mod problem;
+mod reads;
+mod service;
+mod waiting;
