@@ -2,9 +2,11 @@
 
 use std::error::Error as StdError;
 
+use crate::document::DocumentError;
 use crate::event::EncodedEvent;
 use crate::id::InvalidId;
 use crate::idempotency::{IdempotencyKey, InvalidIdempotencyKey};
+use crate::read_model::ProjectionId;
 use crate::stream::{ExpectedVersion, InvalidStreamId, StreamId, Version};
 
 /// Any error as a source, where the kind depends on the store.
@@ -143,6 +145,18 @@ pub enum Error {
         /// Why.
         source: DecodeError,
     },
+    /// A document does not fit its type any more, or could not be read again once it is stored. A mistake in the document's type.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// An [inline](crate::Inline) projection could not take in the events, and nothing was stored. A mistake in the projection, or
+    /// events that it does not know; repeating changes nothing.
+    #[error("projection `{projection}` could not take in the events, so they were not stored")]
+    Refused {
+        /// Which projection.
+        projection: ProjectionId,
+        /// What it said.
+        source: BoxError,
+    },
     /// The store could not be reached, or asked to come again, and nothing was stored. Try again after a while.
     #[error("the store is not available at the moment")]
     Unavailable {
@@ -200,6 +214,11 @@ impl Error {
     /// Whether the idempotency key was used for something else.
     pub const fn is_key_reused(&self) -> bool {
         matches!(self, Self::KeyReused(_))
+    }
+
+    /// Whether an inline projection could not take in the events.
+    pub const fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused { .. })
     }
 
     /// Whether the same call may succeed in a moment, and is safe to repeat.

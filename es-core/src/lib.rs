@@ -133,7 +133,7 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Dispatch, Loaded};
 pub use command::{Command, Context, Handle, HandleWith};
-pub use document::{Document, IntoKeys, MAX_KEY_BYTES};
+pub use document::{Document, DocumentError, IntoKeys, MAX_KEY_BYTES};
 pub use documents::{Documents, ReadModels};
 pub use error::{
     BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend, KeyReused,
@@ -142,7 +142,7 @@ pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
 pub use id::{AggregateId, AsId, InvalidId};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey, KEYS_KEPT_FOR, KeyUse, Keyed, MAX_IDEMPOTENCY_KEY_BYTES};
-pub use inline::{Inline, InlineBuilder};
+pub use inline::{Inline, InlineBuilder, OpenError};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use projection::{Batch, Projector};
 pub use reactor::{BeginsAt, Effect, IntoCommands, OnRejection, Reaction, Reactor};
@@ -158,8 +158,8 @@ pub use runner::{OnFailure, Phase, Progress, RunError, Runner, Running, Settings
 pub use slices::{InvalidSlices, Slices};
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use store::{
-    BoxFuture, Direction, DynEventStore, ErasedEventStore, EventFilter, EventStore, EventStoreExt, Fold, LogPage,
-    ReadLog, ReadStream, Visit,
+    BoxFuture, Direction, DynEventStore, ErasedEventStore, EventFilter, EventStore, EventStoreExt, Fold, InvalidFilter,
+    LogPage, ReadLog, ReadStream, Visit,
 };
 pub use stream::{ExpectedVersion, InvalidStreamId, MAX_CATEGORY_BYTES, MAX_ID_BYTES, SLICES, StreamId, Version};
 pub use timestamp::{InvalidTimestamp, Timestamp};

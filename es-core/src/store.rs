@@ -2,6 +2,7 @@
 
 mod erased;
 mod ext;
+mod names;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -16,6 +17,7 @@ use crate::stream::{StreamId, Version};
 
 pub use erased::{BoxFuture, DynEventStore, ErasedEventStore};
 pub use ext::EventStoreExt;
+pub use names::InvalidFilter;
 pub(crate) use ext::replay_while;
 
 /// What a reader does with each event. An error ends the read and comes back from it.
