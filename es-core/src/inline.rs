@@ -10,12 +10,15 @@ use std::sync::Arc;
 use crate::document::Document;
 use crate::error::Error;
 use crate::idempotency::{IdempotencyKey, KeyUse};
+use crate::metadata::EventId;
 use crate::projection::Projector;
 use crate::read_model::{InvalidProjection, ReadModelStore, ReadModelTransaction, Registration};
 use crate::recorded::{Append, Appended, Position};
 use crate::runner::work::{Fold as Folded, Project, Work, filter_of};
 use crate::snapshot::Snapshot;
-use crate::store::{EventFilter, EventStore, Fold, InvalidFilter, LogPage, ReadLog, ReadStream, Visit};
+use crate::store::{
+    Bookmark, EventFilter, EventStore, Fold, InvalidFilter, LogPage, ReadConversation, ReadLog, ReadStream, Visit,
+};
 use crate::stream::StreamId;
 
 use layer::{Layer, New, Opened, build};
@@ -221,6 +224,18 @@ impl<S: ReadModelStore> EventStore for Inline<S> {
 
     async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         self.store.read_log(read, visit).await
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.store.read_conversation(read, visit).await
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.store.find_event(id, visit).await
     }
 
     async fn log_end(&self) -> Result<Position, Error> {

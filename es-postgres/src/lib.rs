@@ -82,6 +82,7 @@ mod append;
 mod keys;
 mod read;
 mod log;
+mod conversation;
 mod snapshot;
 mod connections;
 mod outcome;

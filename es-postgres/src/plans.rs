@@ -26,6 +26,8 @@ fn statements(sql: &Sql) -> Vec<&str> {
         log_page,
         log_dense_page,
         log_end,
+        read_conversation,
+        find_by_id,
         save_snapshot,
         delete_snapshots,
         read_models,
@@ -44,6 +46,8 @@ fn statements(sql: &Sql) -> Vec<&str> {
         log_page.as_str(),
         log_dense_page.as_str(),
         log_end.as_str(),
+        read_conversation.as_str(),
+        find_by_id.as_str(),
         save_snapshot.as_str(),
         delete_snapshots.as_str(),
         outcome::END_BACKEND,
@@ -109,6 +113,17 @@ async fn check(store: &PgStore, when: &str) {
     {
         let plan = plan(lent.connection(), sql.as_str()).await;
         assert!(!plan.contains("Sort"), "{when}: what an index has in order is not sorted:\n{}\n{plan}", sql.as_str());
+    }
+    for (sql, lookups) in [
+        (&store.sql().read_conversation, &["correlation_id = $1) AND (pk > $2", "event_id = $1"][..]),
+        (&store.sql().find_by_id, &["event_id = $1"]),
+    ] {
+        let plan = plan(lent.connection(), sql.as_str()).await;
+        for lookup in lookups {
+            let found = plan.lines().any(|line| line.contains("Index Cond") && line.contains(lookup));
+            assert!(found, "{when}: an event is found by what it is asked for:\n{}\n{plan}", sql.as_str());
+        }
+        assert!(!plan.contains("events_pk"), "{when}: nobody goes through all events:\n{}\n{plan}", sql.as_str());
     }
     assert_eq!(whole_tables_read_by_functions(lent.connection()).await, 0, "{when}");
 }
