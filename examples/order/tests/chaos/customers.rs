@@ -1,6 +1,7 @@
 //! Customers and suppliers, who do one thing after the other, and ask for each until they have an answer.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,12 +30,18 @@ pub(crate) struct Customers {
 }
 
 /// What all people were told in the end.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Told {
     pub(crate) answers: BTreeMap<Request, Answer>,
     /// Requests whose two answers differed.
     pub(crate) differed: Vec<String>,
     pub(crate) tries: u64,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} requests, asked {} times", self.answers.len(), self.tries)
+    }
 }
 
 impl Customers {

@@ -14,6 +14,8 @@ use crate::faults::{Failed, Faults, Odds};
 use crate::process::{How, NAME};
 
 const REQUESTS: Odds = Odds { slow: 1_500, before: 400, behind: 400, death: 60 };
+/// Where repeats are not known, a few have to be made for certain.
+const FORGETFUL: Odds = Odds { behind: 2_000, ..REQUESTS };
 /// So often a house that has trouble with an order says so: more often than an effect is tried.
 const REFUSALS: i64 = 12;
 
@@ -76,7 +78,8 @@ impl Houses {
         }
         let book = sqlx::query(BOOK).bind(token).bind(service).bind(&order.0).bind(amount).bind(answer);
         let booked = async { Ok(book.fetch_one(&self.books).await?.get(0)) };
-        self.faults.around(REQUESTS, BoxError::from, booked).await
+        let odds = if self.how == How::FreshTokens { FORGETFUL } else { REQUESTS };
+        self.faults.around(odds, BoxError::from, booked).await
     }
 }
 

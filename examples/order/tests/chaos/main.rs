@@ -36,6 +36,7 @@ mod killer;
 mod customers;
 mod quiet;
 mod oracle;
+mod tampering;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -45,7 +46,7 @@ use es_postgres::PgStore;
 use es_test_support::Database;
 
 use books::Books;
-use customers::Customers;
+use customers::{Customers, Told};
 use desk::Desks;
 use killer::{Kills, Operator};
 use oracle::Verdict;
@@ -64,7 +65,7 @@ async fn every_order_is_shipped_or_cancelled_and_the_books_balance() {
     for seed in seeds() {
         let orders = u32::try_from(number("ES_CHAOS_ORDERS").unwrap_or(ORDERS.into())).unwrap();
         let run = Run::of(seed, How::Right, orders, number("ES_CHAOS_SECONDS").unwrap_or(SECONDS)).await;
-        println!("{}; {}\n{}", run.books, run.verdict, run.kills);
+        println!("{}; {}\n{}; {}", run.books, run.verdict, run.kills, run.told);
         run.verdict.assert_none(seed);
         if orders >= ORDERS {
             run.books.check_that_all_sorts_of_things_happened([50, 5, 5, 2, 1]);
@@ -87,6 +88,14 @@ async fn what_is_asked_for_again_without_a_key_is_done_twice() {
     assert!(run.verdict.says("led to"), "seed {}: nothing was doubled: {}", run.seed, run.verdict);
 }
 
+/// And of everything that it looks at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_tampered_with_is_found() {
+    let run = Run::of(seeds().next().unwrap(), How::Right, 40, 4).await;
+    run.verdict.assert_none(run.seed);
+    tampering::is_found(&run.task, &run.store, &run.told).await;
+}
+
 /// Not a test, but what a killer starts. Without its task it has nothing to do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shop_process() {
@@ -99,8 +108,11 @@ struct Run {
     books: Books,
     verdict: Verdict,
     kills: Kills,
-    /// How often a person had to ask for an answer.
-    tries: u64,
+    told: Told,
+    task: Task,
+    store: PgStore,
+    /// The shop's, and the partners'.
+    _databases: [Database; 2],
 }
 
 impl Run {
@@ -126,15 +138,14 @@ impl Run {
         quiet::finish(&task, &store).await;
         let books = Books::of(&store).await;
         books.check(&store).await;
-        let tries = told.tries;
-        let verdict = Verdict::of(&task, &store, told).await;
-        Self { seed, books, verdict, kills, tries }
+        let verdict = Verdict::of(&task, &store, &told).await;
+        Self { seed, books, verdict, kills, told, task, store, _databases: [shop, partners] }
     }
 
     /// A run in which nothing goes wrong would show nothing.
     fn check_that_there_was_chaos(&self) {
-        let Self { seed, kills, verdict, tries, .. } = self;
-        let asked_again = verdict.asked_again;
+        let Self { seed, kills, verdict, told, .. } = self;
+        let (asked_again, tries) = (verdict.asked_again, told.tries);
         let tame = kills.all < 10 || kills.by_themselves < 3 || kills.retried == 0 || asked_again < 50;
         assert!(!tame, "seed {seed}: too tame: {kills}; partners were asked again {asked_again} times, {tries} tries");
     }

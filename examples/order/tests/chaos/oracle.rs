@@ -35,9 +35,9 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    pub(crate) async fn of(task: &Task, store: &PgStore, told: Told) -> Self {
+    pub(crate) async fn of(task: &Task, store: &PgStore, told: &Told) -> Self {
         let log = store.log::<ShopEvent>(Position::START).collect().await.unwrap();
-        let mut verdict = Self { events: log.len(), violations: told.differed, ..Self::default() };
+        let mut verdict = Self { events: log.len(), violations: told.differed.clone(), ..Self::default() };
         partners::check(task, &log, &mut verdict).await;
         requests::check(&told.answers, &log, &mut verdict);
         reasons::check(task, &log, &mut verdict);
