@@ -1,4 +1,5 @@
 //! A small service, asked over HTTP by clients that are right, wrong, and hostile.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to hand an error to")]
 
 mod bodies;
 mod conditions;

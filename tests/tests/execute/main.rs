@@ -168,6 +168,16 @@ mod expectations {
     }
 
     #[tokio::test]
+    async fn what_is_not_there_is_not_waited_for() {
+        let opened = NewEvent::encode(&Event::Deposited { amount: 1 }, &Metadata::default()).unwrap();
+        let opened = Append::new(stream(), ExpectedVersion::NoStream, vec![opened]);
+        // A second try would find it.
+        let store = Faulty::default().after_load(opened);
+        assert!(store.execute(deposit(1)).expect(ExpectedVersion::Exists).await.unwrap_err().is_conflict());
+        assert_eq!(store.load::<Account>(&ada()).await.unwrap().version, Version(1));
+    }
+
+    #[tokio::test]
     async fn exists_refuses_an_unused_id_and_is_retried_like_any() {
         let store = Faulty::default();
         let error = store.execute(deposit(1)).expect(ExpectedVersion::Exists).await.unwrap_err();
