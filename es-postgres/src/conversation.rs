@@ -11,23 +11,30 @@ use crate::read::{event, next, signed};
 use crate::row::Column;
 use crate::sql::Sql;
 
-/// The events that name the conversation, and the one that begins it under its own id, behind $2. Two branches, because as one
-/// `OR` no index has them in order. `OFFSET 0` has the event looked up by its id: the planner, which takes ids for less different
-/// than they are, might go through all events in the order of `pk` instead.
+/// The events that name the conversation, and the one that begins it under its own id, behind $2. Without a limit $3 is null.
+///
+/// Two branches, because as one `OR` no index has them in order. Each has its order and its limit, so that they are merged, and a
+/// page costs what it holds; a sort around both would read the whole conversation for each page.
+///
+/// The first one is a range, and not `correlation_id = $1`: then the planner knows only one index that has its order. Otherwise
+/// it takes the one of `pk` while the table is small or holds one large conversation, looks through all events, and keeps that
+/// plan. For the same reason `OFFSET 0` has the beginning looked up by its id.
 ///
 /// The order of `pk` has causes before effects: whoever writes an effect has seen its cause committed, or has written it before
 /// in the same transaction, and the cause drew its `pk` before that.
 pub(crate) const READ: &str = "
-SELECT version, event_id, type, schema_version, payload, recorded_at, correlation_id, causation_id, metadata,
-       pk, category, stream_id
-  FROM {schema}.events
- WHERE correlation_id = $1 AND pk > $2
+(SELECT version, event_id, type, schema_version, payload, recorded_at, correlation_id, causation_id, metadata,
+        pk, category, stream_id, correlation_id AS conversation
+   FROM {schema}.events
+  WHERE (correlation_id, pk) > ($1, $2) AND correlation_id <= $1
+  ORDER BY conversation, pk LIMIT $3)
 UNION ALL
-SELECT version, event_id, type, schema_version, payload, recorded_at, correlation_id, causation_id, metadata,
-       pk, category, stream_id
-  FROM (SELECT * FROM {schema}.events WHERE event_id = $1 OFFSET 0) e
- WHERE correlation_id IS NULL AND pk > $2
- ORDER BY pk LIMIT $3";
+(SELECT version, event_id, type, schema_version, payload, recorded_at, correlation_id, causation_id, metadata,
+        pk, category, stream_id, event_id AS conversation
+   FROM (SELECT * FROM {schema}.events WHERE event_id = $1 OFFSET 0) e
+  WHERE correlation_id IS NULL AND pk > $2
+  ORDER BY conversation, pk LIMIT $3)
+ORDER BY conversation, pk LIMIT $3";
 
 /// The first event that was stored under the id. Nothing but chance and care keeps ids unique, so there could be several.
 pub(crate) const FIND: &str = "
