@@ -1,9 +1,11 @@
 //! axum's own refusals, as problems.
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::IntoResponse;
-use es_axum::Json;
+use axum::routing::get;
+use es_axum::{Json, Path};
 use es_memory::MemoryStore;
 
 use crate::service::{Answer, ask, balance, send, service};
@@ -53,6 +55,15 @@ async fn paths_and_queries_that_do_not_fit_are_400() {
     get("/numbers/7?limit=many").await.problem(400);
     get("/numbers/7").await.problem(400);
     get("/numbers/%ff?limit=3").await.problem(400);
+}
+
+#[tokio::test]
+async fn a_route_that_does_not_fit_its_handler_is_500_without_details() {
+    let app = Router::new().route("/", get(async |Path(_): Path<u64>| "never"));
+    let answer = ask(&app, Request::get("/").body(Body::empty()).unwrap()).await;
+    let problem = answer.problem(500);
+    assert!(!problem.detail.unwrap().contains("path"), "{answer:?}");
+    assert!(problem.members.contains_key("correlation_id"));
 }
 
 #[tokio::test]
