@@ -41,6 +41,7 @@
 
 pub mod append;
 pub mod concurrency;
+pub mod conversation;
 pub mod execute;
 pub mod hostile;
 pub mod idempotency;
@@ -226,6 +227,20 @@ macro_rules! conformance_tests {
                 log_end_covers_what_was_acknowledged
                 an_error_of_the_visitor_ends_the_read
                 no_lock_is_held_while_the_log_is_visited
+            }
+            conversation {
+                a_conversation_has_its_events_of_every_category
+                a_conversation_shows_what_the_streams_show
+                an_event_without_a_conversation_begins_one
+                an_unknown_conversation_has_nothing_to_visit
+                what_was_acknowledged_is_in_its_conversation_at_once
+                causes_come_before_their_effects
+                pages_of_a_conversation_follow_each_other_without_a_seam
+                an_event_is_found_by_its_id
+                an_error_of_the_visitor_ends_the_conversation
+                no_lock_is_held_while_a_conversation_is_visited
+                typed_conversations_turn_pages_without_loss
+                the_tree_of_an_event_is_that_of_its_conversation
             }
             snapshot {
                 a_load_without_a_snapshot_replays_everything
@@ -553,6 +568,7 @@ mod tests {
         let themes = [
             include_str!("conformance/append.rs"),
             include_str!("conformance/concurrency.rs"),
+            include_str!("conformance/conversation.rs"),
             include_str!("conformance/execute.rs"),
             include_str!("conformance/hostile.rs"),
             include_str!("conformance/idempotency.rs"),

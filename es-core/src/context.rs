@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::metadata::{CorrelationId, Metadata};
+use crate::metadata::Metadata;
 use crate::recorded::Recorded;
 
 tokio::task_local! {
@@ -87,9 +87,9 @@ impl Metadata {
     /// # let _ = is_a_beginning::<()>;
     /// ```
     pub fn following<E>(event: &Recorded<E>) -> Self {
-        let Self { correlation_id, actor, source, trace, .. } = event.metadata.clone();
+        let Self { actor, source, trace, .. } = event.metadata.clone();
         Self {
-            correlation_id: correlation_id.or(Some(CorrelationId(event.id.0))),
+            correlation_id: Some(event.metadata.conversation(event.id)),
             causation_id: Some(event.id.into()),
             actor,
             source,
@@ -126,7 +126,7 @@ fn fill<T: Clone>(field: &mut Option<T>, other: Option<&T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::{CausationId, TraceContext};
+    use crate::metadata::{CausationId, CorrelationId, TraceContext};
 
     fn full() -> Metadata {
         let trace = TraceContext::new("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();

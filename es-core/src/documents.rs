@@ -127,8 +127,8 @@ impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
     /// The document of `key`, if there is one. Filters make no difference to it.
     ///
     /// # Errors
-    /// [`Error::Store`] for a document that does not decode: its type was changed without a new version; and the store's own
-    /// failures.
+    /// [`Error::Document`] for a document that does not fit its type, with its key and the version that was read: the type was
+    /// changed without a new version; and the store's own failures.
     pub async fn get(&self, key: &str) -> Result<Option<D>, Error> {
         Ok(self.get_many([key]).await?.pop().flatten())
     }
@@ -139,8 +139,10 @@ impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
     /// As for [`get`](Self::get).
     pub async fn get_many<K: Into<String>>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Option<D>>, Error> {
         let keys: Vec<String> = keys.into_iter().map(Into::into).collect();
-        let found = self.store.get_documents(&self.version().await?, &keys).await?;
-        found.into_iter().map(|json| json.map(|json| self.decode(&json)).transpose()).collect()
+        let version = self.version().await?;
+        let found = self.store.get_documents(&version, &keys).await?;
+        let read = |(key, json): (&String, Option<String>)| json.map(|json| decode(&version, key, &json)).transpose();
+        Ok(keys.iter().zip(found).map(read).collect::<Result<_, _>>()?)
     }
 
     /// At most `limit` documents with their keys, in the order of the keys, from behind the key `after` on.
@@ -150,17 +152,15 @@ impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
     pub async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<(String, D)>, Error> {
         let equal = self.equal.clone().map_err(Error::setup)?;
         let query = DocumentQuery { after: after.map(str::to_owned), limit, equal };
-        let found = self.store.list_documents(&self.version().await?, &query).await?;
-        found.into_iter().map(|(key, json)| Ok((key, self.decode(&json)?))).collect()
+        let version = self.version().await?;
+        let found = self.store.list_documents(&version, &query).await?;
+        let read = |(key, json): (String, String)| decode(&version, &key, &json).map(|document| (key, document));
+        Ok(found.into_iter().map(read).collect::<Result<_, _>>()?)
     }
 
     async fn version(&self) -> Result<ProjectionId, Error> {
         let serving = if self.serving { self.store.serving(self.id.name()).await? } else { None };
         Ok(serving.unwrap_or_else(|| self.id.clone()))
-    }
-
-    fn decode(&self, json: &str) -> Result<D, Error> {
-        decode(&self.id, json).map_err(Error::store)
     }
 }
 
@@ -211,8 +211,8 @@ pub trait ReadModels: ReadModelStore + Sized {
     /// stored meanwhile.
     ///
     /// # Errors
-    /// [`Error::Decode`] for an event that cannot be read, [`Error::Setup`] for a key or a name that cannot be,
-    /// [`Error::Store`] when the projection was never started, and the store's own failures.
+    /// [`Error::Decode`] for an event that cannot be read, [`Error::Document`] for a document that could not be read again,
+    /// [`Error::Setup`] for a key or a name that cannot be, [`Error::Store`] when the projection was never started, and the store's own failures.
     fn rebuild_document<D: Document>(&self, key: &str) -> impl Future<Output = Result<Option<D>, Error>> + Send {
         rebuild::rebuild(self, key)
     }

@@ -2,9 +2,11 @@
 
 use std::error::Error as StdError;
 
+use crate::document::DocumentError;
 use crate::event::EncodedEvent;
 use crate::id::InvalidId;
 use crate::idempotency::{IdempotencyKey, InvalidIdempotencyKey};
+use crate::read_model::ProjectionId;
 use crate::stream::{ExpectedVersion, InvalidStreamId, StreamId, Version};
 
 /// Any error as a source, where the kind depends on the store.
@@ -33,14 +35,42 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// # Ok::<(), es_core::InvalidStreamId>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stream `{stream}` is at version {actual}, expected {expected}")]
+#[error("{}", self.sentence())]
 pub struct Conflict {
     /// The stream.
     pub stream: StreamId,
-    /// What the writer expected.
+    /// What the writer expected. Of a command it is what was stated by [`expect`](crate::Execute::expect), `Any` if nothing was.
     pub expected: ExpectedVersion,
     /// What was there when the conflict was noticed.
     pub actual: Version,
+}
+
+impl Conflict {
+    /// Whether the stream is as the writer expected, and others were faster each time it tried. The same command may succeed in
+    /// a moment. If not, the writer stated something that does not hold, and has to look again.
+    ///
+    /// # Example: the two kinds
+    ///
+    /// ```
+    /// use es_core::{Conflict, ExpectedVersion, StreamId, Version};
+    ///
+    /// let conflict = |expected| Ok(Conflict { stream: StreamId::new("order", "7")?, expected, actual: Version(4) });
+    /// assert!(conflict(ExpectedVersion::Any)?.is_contention());
+    /// assert!(conflict(ExpectedVersion::Exists)?.is_contention());
+    /// assert!(!conflict(ExpectedVersion::Exact(Version(3)))?.is_contention());
+    /// # Ok::<(), es_core::InvalidStreamId>(())
+    /// ```
+    pub const fn is_contention(&self) -> bool {
+        self.expected.allows(self.actual)
+    }
+
+    fn sentence(&self) -> String {
+        let Self { stream, expected, actual } = self;
+        if self.is_contention() {
+            return format!("stream `{stream}` is at version {actual}, others were faster to write to it");
+        }
+        format!("stream `{stream}` is at version {actual}, expected {expected}")
+    }
 }
 
 /// The idempotency key stands for something else that was done before.
@@ -115,6 +145,18 @@ pub enum Error {
         /// Why.
         source: DecodeError,
     },
+    /// A document does not fit its type any more, or could not be read again once it is stored. A mistake in the document's type.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// An [inline](crate::Inline) projection could not take in the events, and nothing was stored. A mistake in the projection, or
+    /// events that it does not know; repeating changes nothing.
+    #[error("projection `{projection}` could not take in the events, so they were not stored")]
+    Refused {
+        /// Which projection.
+        projection: ProjectionId,
+        /// What it said.
+        source: BoxError,
+    },
     /// The store could not be reached, or asked to come again, and nothing was stored. Try again after a while.
     #[error("the store is not available at the moment")]
     Unavailable {
@@ -172,6 +214,11 @@ impl Error {
     /// Whether the idempotency key was used for something else.
     pub const fn is_key_reused(&self) -> bool {
         matches!(self, Self::KeyReused(_))
+    }
+
+    /// Whether an inline projection could not take in the events.
+    pub const fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused { .. })
     }
 
     /// Whether the same call may succeed in a moment, and is safe to repeat.

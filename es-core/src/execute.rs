@@ -152,7 +152,8 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
 
     /// Refuses the command unless the stream is as expected, before it is decided and again when its events are appended.
     /// Such a conflict is not retried: the caller has decided by what it saw. The default is
-    /// [`Any`](ExpectedVersion::Any).
+    /// [`Any`](ExpectedVersion::Any). A conflict names what was stated here, and so tells whether that did not hold, or the stream
+    /// was [contended](Conflict::is_contention).
     pub fn expect(self, expected: impl Into<ExpectedVersion>) -> Self {
         Self { expected: expected.into(), ..self }
     }
@@ -255,9 +256,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         match error {
             // Whatever became of it, it is done once.
             ExecuteError::Store(Error::UnknownOutcome { .. }) => keyed.is_some() && self.store.survives_failures(),
-            ExecuteError::Conflict(_) => {
-                matches!(self.expected, ExpectedVersion::Any | ExpectedVersion::Exists)
-            }
+            ExecuteError::Conflict(conflict) => conflict.is_contention(),
             error => error.is_transient() && self.store.survives_failures(),
         }
     }
@@ -302,6 +301,14 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         Err(Conflict { stream: stream.clone(), expected: self.expected, actual }.into())
     }
 
+    /// The append expects the version that was loaded, of which the caller knows nothing: what he stated tells him more.
+    fn as_stated(&self, error: Error) -> Error {
+        match error {
+            Error::Conflict(conflict) => Conflict { expected: self.expected, ..conflict }.into(),
+            error => error,
+        }
+    }
+
     async fn decide(
         &self,
         state: &C::Aggregate,
@@ -336,7 +343,8 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         }
         let expected = ExpectedVersion::Exact(loaded.version);
         let append = Append { key: keyed.cloned(), ..Append::new(loaded.stream.clone(), expected, new_events) };
-        let Appended { recorded_at, version, repeated } = self.store.append(append).await?;
+        let appended = self.store.append(append).await;
+        let Appended { recorded_at, version, repeated } = appended.map_err(|error| self.as_stated(error))?;
         if repeated {
             return Ok(None);
         }

@@ -1,22 +1,29 @@
 //! Inline projections: read models that are written in the append's own transaction.
 
+mod error;
+mod layer;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::document::Document;
-use crate::error::{BoxError, Error};
+use crate::error::Error;
 use crate::idempotency::{IdempotencyKey, KeyUse};
-use crate::projection::{Batch, Projector};
-use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, ReadModelTransaction, Registration};
-use crate::recorded::{Append, Appended, NewEvent, Position, RawEvent, Recorded};
-use crate::retry::Retry;
-use crate::runner::guard::guarded;
-use crate::runner::work::{Fold as Folded, Project, Scope, Work};
+use crate::metadata::EventId;
+use crate::projection::Projector;
+use crate::read_model::{InvalidProjection, ReadModelStore, ReadModelTransaction, Registration};
+use crate::recorded::{Append, Appended, Position};
+use crate::runner::work::{Fold as Folded, Project, Work, filter_of};
 use crate::snapshot::Snapshot;
-use crate::store::{BoxFuture, EventStore, Fold, LogPage, ReadLog, ReadStream, Visit};
-use crate::stream::{StreamId, Version};
+use crate::store::{
+    Bookmark, EventFilter, EventStore, Fold, InvalidFilter, LogPage, ReadConversation, ReadLog, ReadStream, Visit,
+};
+use crate::stream::StreamId;
+
+use layer::{Layer, New, Opened, build};
+
+pub use error::OpenError;
 
 /// A store whose appends write read models in their own transaction: what a command has done shows as soon as it is
 /// answered, and never half.
@@ -26,7 +33,7 @@ use crate::stream::{StreamId, Version};
 /// - **Each append becomes a transaction** of several statements, where it was a single one. An append of events that none of
 ///   the projections wants stays as it is.
 /// - **Appends wait for each other** where they change the same document or row, also when their streams are different.
-/// - **An event that cannot be taken in is not stored**: a mistake in a projection stops the commands.
+/// - **An event that cannot be taken in is not stored**: a mistake in a projection stops the commands, with [`Error::Refused`].
 /// - **All writers must take part.** An append through the plain store, by an older program for example, is not taken in.
 /// - Events have no [position](Recorded::position) yet, and there are neither dead letters nor replays.
 ///
@@ -71,7 +78,7 @@ use crate::stream::{StreamId, Version};
 /// ```
 pub struct Inline<S: ReadModelStore> {
     store: S,
-    layers: Arc<[Box<dyn Layer<S>>]>,
+    layers: Arc<[Opened<S>]>,
 }
 
 impl<S: ReadModelStore> Clone for Inline<S> {
@@ -85,23 +92,30 @@ impl<S: ReadModelStore> Clone for Inline<S> {
 /// # Example: several projections
 ///
 /// ```
-/// use es_core::{Document, Error, Inline};
+/// use es_core::{Document, Inline, OpenError};
 /// use es_memory::MemoryStore;
 ///
-/// async fn open<A: Document, B: Document>(store: MemoryStore) -> Result<Inline<MemoryStore>, Error> {
+/// async fn open<A: Document, B: Document>(store: MemoryStore) -> Result<Inline<MemoryStore>, OpenError> {
 ///     Inline::over(store).document::<A>().document::<B>().open().await
 /// }
 /// ```
 #[must_use = "nothing is inline until it is opened"]
 pub struct InlineBuilder<S: ReadModelStore> {
     store: S,
-    layers: Vec<Box<dyn Layer<S>>>,
+    planned: Vec<Plan<S>>,
+}
+
+/// A projection that is to be opened.
+struct Plan<S: ReadModelStore> {
+    registration: Result<Registration, InvalidProjection>,
+    filter: Result<EventFilter, InvalidFilter>,
+    layer: Box<dyn Layer<S>>,
 }
 
 impl<S: ReadModelStore> Inline<S> {
     /// Puts projections into the appends of a store.
     pub fn over(store: S) -> InlineBuilder<S> {
-        InlineBuilder { store, layers: Vec::new() }
+        InlineBuilder { store, planned: Vec::new() }
     }
 
     /// The store itself. What is appended through it is not taken in.
@@ -114,8 +128,9 @@ impl<S: ReadModelStore> Inline<S> {
         let mut transaction = self.store.begin().await?;
         let appended = transaction.append(append).await?;
         // What was stored before was taken in before.
-        for layer in self.layers.iter().filter(|_| !appended.repeated) {
-            layer.take_in(&self.store, New { stream: &stream, events: &events, appended }, &mut transaction).await?;
+        for opened in self.layers.iter().filter(|_| !appended.repeated) {
+            let new = New { stream: &stream, events: &events, appended };
+            opened.layer.take_in(opened, &self.store, new, &mut transaction).await?;
         }
         transaction.commit().await?;
         Ok(appended)
@@ -123,7 +138,10 @@ impl<S: ReadModelStore> Inline<S> {
 
     fn is_wanted(&self, append: &Append) -> bool {
         let category = append.stream.category();
-        append.events.iter().any(|event| self.layers.iter().any(|layer| layer.wants(category, &event.event_type)))
+        append
+            .events
+            .iter()
+            .any(|event| self.layers.iter().any(|opened| opened.filter.allows(category, &event.event_type)))
     }
 }
 
@@ -139,170 +157,47 @@ impl<S: ReadModelStore> InlineBuilder<S> {
     }
 
     fn layer<W: Work<S>>(mut self, work: W) -> Self {
-        self.layers.push(Box::new(work));
+        let (registration, filter) = (W::registration(), filter_of(&work));
+        self.planned.push(Plan { registration, filter, layer: Box::new(work) });
         self
     }
 
     /// Makes room for the projections, and builds those that are new from the events that are there.
     ///
     /// # Errors
-    /// [`Error::Setup`] for a name that cannot be, and for a projection that is known as one of another kind or run by a
-    /// runner; what went wrong while one was built; and the store's own failures.
-    pub async fn open(self) -> Result<Inline<S>, Error> {
-        let Self { store, layers } = self;
-        if layers.is_empty() {
-            return Err(Error::setup(
-                "an inline store needs at least one projection: call `project` or `document` before `open`",
-            ));
-        }
-        let mut seen = HashSet::new();
-        for layer in &layers {
-            if let Ok(Registration { id, .. }) = layer.registration()
-                && !seen.insert(id.clone())
-            {
-                return Err(Error::setup(format!("projection `{id}` was added twice")));
-            }
-        }
-        for layer in &layers {
-            let registration = layer.registration().map_err(|invalid| Error::setup(invalid.to_string()))?;
+    /// [`OpenError`] for projections that cannot be, for one that could not be built, and for one that is known as one of another
+    /// kind or run by a runner; and the store's own failures.
+    pub async fn open(self) -> Result<Inline<S>, OpenError> {
+        let Self { store, planned } = self;
+        let layers = check(planned)?;
+        for (registration, opened) in &layers {
             let is_new = store.parts(&registration.id).await?.is_empty();
             if is_new && store.log_end().await? > Position::START {
-                build(&**layer, &store).await?;
+                build(opened, &store).await?;
             }
             // Only now, so that one that was not built, because of a crash for example, is still new the next time. Whoever
             // builds it a second time does so from nothing, and finds the same.
-            store.register(&Registration { inline: true, ..registration }).await?;
+            store.register(registration).await?;
         }
-        Ok(Inline { store, layers: layers.into() })
+        Ok(Inline { store, layers: layers.into_iter().map(|(_, opened)| opened).collect() })
     }
 }
 
-/// Builds it, however often an append comes in between.
-async fn build<S: ReadModelStore>(layer: &dyn Layer<S>, store: &S) -> Result<(), Error> {
-    let (retry, start) = (Retry::default(), Instant::now());
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        match layer.build(store).await {
-            Err(error) if error.is_transient() && retry.allows(attempts, start.elapsed()) => retry.wait(attempts).await,
-            built => return built,
+fn check<S: ReadModelStore>(planned: Vec<Plan<S>>) -> Result<Vec<(Registration, Opened<S>)>, OpenError> {
+    let mut seen = HashSet::new();
+    let mut layers = Vec::with_capacity(planned.len());
+    for Plan { registration, filter, layer } in planned {
+        let registration = Registration { inline: true, ..registration? };
+        let id = registration.id.clone();
+        if !seen.insert(id.clone()) {
+            return Err(OpenError::Twice { id });
+        }
+        match filter {
+            Ok(filter) => layers.push((registration, Opened { id, filter, layer })),
+            Err(source) => return Err(OpenError::Filter { id, source }),
         }
     }
-}
-
-/// What was just appended.
-#[derive(Clone, Copy)]
-struct New<'a> {
-    stream: &'a StreamId,
-    events: &'a [NewEvent],
-    appended: Appended,
-}
-
-impl New<'_> {
-    /// The events, as a reader of the stream will find them.
-    fn raw(&self) -> impl Iterator<Item = RawEvent<'_>> {
-        let before = self.appended.version.0.saturating_sub(self.events.len() as u64);
-        self.events.iter().zip(before + 1..).map(|(event, version)| RawEvent {
-            id: event.id,
-            stream: self.stream.clone(),
-            version: Version(version),
-            position: None,
-            event_type: &event.event_type,
-            schema_version: event.schema_version,
-            payload: &event.payload,
-            metadata: event.metadata.clone(),
-            recorded_at: self.appended.recorded_at,
-        })
-    }
-}
-
-/// A projection of any kind.
-trait Layer<S: ReadModelStore>: Send + Sync {
-    fn registration(&self) -> Result<Registration, InvalidProjection>;
-
-    fn wants(&self, category: &str, event_type: &str) -> bool;
-
-    fn take_in<'a>(
-        &'a self,
-        store: &'a S,
-        new: New<'a>,
-        transaction: &'a mut S::Transaction,
-    ) -> BoxFuture<'a, Result<(), Error>>;
-
-    fn build<'a>(&'a self, store: &'a S) -> BoxFuture<'a, Result<(), Error>>;
-}
-
-/// Why an append was refused that the store itself would have taken.
-#[derive(Debug, thiserror::Error)]
-#[error("projection `{id}` could not take in the events, so they were not stored")]
-struct Refused {
-    id: ProjectionId,
-    source: BoxError,
-}
-
-impl<S: ReadModelStore, W: Work<S>> Layer<S> for W {
-    fn registration(&self) -> Result<Registration, InvalidProjection> {
-        W::registration()
-    }
-
-    fn wants(&self, category: &str, event_type: &str) -> bool {
-        self.filter().allows(category, event_type)
-    }
-
-    fn take_in<'a>(
-        &'a self,
-        store: &'a S,
-        new: New<'a>,
-        transaction: &'a mut S::Transaction,
-    ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            let filter = self.filter();
-            let wanted = new.raw().filter(|raw| filter.allows(raw.stream.category(), raw.event_type));
-            let events = wanted.map(RawEvent::decode).collect::<Result<Vec<Recorded<W::Event>>, _>>()?;
-            project(self, store, &events, false, transaction).await
-        })
-    }
-
-    fn build<'a>(&'a self, store: &'a S) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            let id = W::registration().map_err(|invalid| Error::setup(invalid.to_string()))?.id;
-            let mut transaction = store.begin().await?;
-            transaction.hold_appends().await?;
-            let end = store.log_end().await?;
-            self.clear(&id, &mut transaction).await.map_err(|source| Error::store(Refused { id, source }))?;
-            let mut next = Position::START;
-            while next < end {
-                let mut events = Vec::new();
-                let mut visit = |raw: RawEvent<'_>| {
-                    events.push(raw.decode()?);
-                    Ok(())
-                };
-                let page = store.read_log(ReadLog::after(next).filter(self.filter()), &mut visit).await?;
-                if !events.is_empty() {
-                    project(self, store, &events, true, &mut transaction).await?;
-                }
-                next = if page.at_end { end } else { page.next };
-            }
-            transaction.commit().await
-        })
-    }
-}
-
-async fn project<S: ReadModelStore, W: Work<S>>(
-    work: &W,
-    store: &S,
-    events: &[Recorded<W::Event>],
-    replay: bool,
-    transaction: &mut S::Transaction,
-) -> Result<(), Error> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    let id = W::registration().map_err(|invalid| Error::setup(invalid.to_string()))?.id;
-    let taken = guarded(work.take_in(Scope { id: &id, shared: true }, &Batch::new(events, replay), transaction)).await;
-    taken.map_err(BoxError::from).flatten().map_err(|source| {
-        if store.is_transient(&source) { Error::unavailable(source) } else { Error::store(Refused { id, source }) }
-    })
+    if layers.is_empty() { Err(OpenError::Nothing) } else { Ok(layers) }
 }
 
 impl<S: ReadModelStore> EventStore for Inline<S> {
@@ -329,6 +224,18 @@ impl<S: ReadModelStore> EventStore for Inline<S> {
 
     async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         self.store.read_log(read, visit).await
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.store.read_conversation(read, visit).await
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.store.find_event(id, visit).await
     }
 
     async fn log_end(&self) -> Result<Position, Error> {
@@ -360,6 +267,6 @@ impl<S: ReadModelStore> fmt::Debug for Inline<S> {
 
 impl<S: ReadModelStore> fmt::Debug for InlineBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InlineBuilder").field("projections", &self.layers.len()).finish_non_exhaustive()
+        f.debug_struct("InlineBuilder").field("projections", &self.planned.len()).finish_non_exhaustive()
     }
 }

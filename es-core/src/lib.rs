@@ -70,6 +70,7 @@
 //! | run commands, load, read | [`EventStoreExt`], [`Execute`], [`Outcome`] |
 //! | repeat safely | [`IdempotencyKey`], [`Execute::idempotency_key`], [`Append::idempotent`] |
 //! | do what follows from events | [`Reactor`], [`Effect`], [`Metadata::scope`] |
+//! | see what led to what | [`ConversationEvents`], [`CausationTree`] |
 //! | take snapshots | [`Snapshots`] |
 //! | read the log of all events | [`LogEvents`], [`Position`], [`Slices`] |
 //! | keep a value for each key current, and ask for it | [`Document`], [`ReadModels`], [`Documents`] |
@@ -111,6 +112,7 @@ mod load;
 mod execute;
 mod retry;
 mod read;
+mod causation;
 mod error;
 
 mod projection;
@@ -132,8 +134,9 @@ pub mod testing;
 pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Dispatch, Loaded};
+pub use causation::{CausationTree, Caused};
 pub use command::{Command, Context, Handle, HandleWith};
-pub use document::{Document, IntoKeys, MAX_KEY_BYTES};
+pub use document::{Document, DocumentError, IntoKeys, MAX_KEY_BYTES};
 pub use documents::{Documents, ReadModels};
 pub use error::{
     BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend, KeyReused,
@@ -142,24 +145,24 @@ pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
 pub use id::{AggregateId, AsId, InvalidId};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey, KEYS_KEPT_FOR, KeyUse, Keyed, MAX_IDEMPOTENCY_KEY_BYTES};
-pub use inline::{Inline, InlineBuilder};
+pub use inline::{Inline, InlineBuilder, OpenError};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
 pub use projection::{Batch, Projector};
 pub use reactor::{BeginsAt, Effect, IntoCommands, OnRejection, Reaction, Reactor};
-pub use read::{LogEvents, StreamEvents};
+pub use read::{ConversationEvents, LogEvents, StreamEvents};
 pub use read_model::{
     AdvanceError, Checkpoint, Claim, Control, DeadLetter, DeadLetterStatus, DocumentQuery, Fenced, InvalidProjection,
     Lease, MAX_PROJECTION_NAME_BYTES, PartStatus, ProjectionId, ProjectionState, ProjectionStatus, Pulse,
     ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Renewal, Task,
 };
-pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded};
+pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded, Untyped};
 pub use retry::Retry;
 pub use runner::{OnFailure, Phase, Progress, RunError, Runner, Running, Settings, StartError, StopReason, WaitError};
 pub use slices::{InvalidSlices, Slices};
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use store::{
-    BoxFuture, Direction, DynEventStore, ErasedEventStore, EventFilter, EventStore, EventStoreExt, Fold, LogPage,
-    ReadLog, ReadStream, Visit,
+    Bookmark, BoxFuture, Direction, DynEventStore, ErasedEventStore, EventFilter, EventStore, EventStoreExt, Fold,
+    InvalidFilter, LogPage, ReadConversation, ReadLog, ReadStream, Visit,
 };
 pub use stream::{ExpectedVersion, InvalidStreamId, MAX_CATEGORY_BYTES, MAX_ID_BYTES, SLICES, StreamId, Version};
 pub use timestamp::{InvalidTimestamp, Timestamp};

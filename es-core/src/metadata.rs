@@ -193,6 +193,23 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// The conversation that an event with this metadata belongs to: the one that is named here, or else the one that the event
+    /// begins, which has the event's own id.
+    ///
+    /// # Example: with and without a name
+    ///
+    /// ```
+    /// use es_core::{CorrelationId, EventId, Metadata};
+    ///
+    /// let (event, named) = (EventId::new(), CorrelationId::new());
+    /// assert_eq!(Metadata::default().with_correlation(named).conversation(event), named);
+    /// assert_eq!(Metadata::default().conversation(event), CorrelationId(event.0));
+    /// ```
+    #[must_use]
+    pub fn conversation(&self, event: EventId) -> CorrelationId {
+        self.correlation_id.unwrap_or(CorrelationId(event.0))
+    }
+
     /// Sets the conversation.
     #[must_use]
     pub fn with_correlation(self, id: impl Into<CorrelationId>) -> Self {

@@ -69,7 +69,8 @@ pub trait Projector: Send + Sync + 'static {
     type Error: Into<BoxError> + Send;
 
     /// Which events it wants to see. The store filters. By default all of the categories of [`Event`](Self::Event), so that an
-    /// event of an unknown type is met, and not skipped.
+    /// event of an unknown type is met, and not skipped. Asked once, when the projection is started, and refused if it names a
+    /// category or a type that the events do not have.
     fn filter(&self) -> EventFilter {
         EventFilter::of::<Self::Event>()
     }
@@ -147,7 +148,7 @@ pub trait Projector: Send + Sync + 'static {
 /// A projector that does not say how to remove what it has written.
 #[derive(Debug, thiserror::Error)]
 #[error("projection `{name}` cannot be {wanted}: implement `Projector::{method}`, or give it a new version")]
-struct NotPrepared {
+pub(crate) struct NotPrepared {
     name: &'static str,
     wanted: &'static str,
     method: &'static str,

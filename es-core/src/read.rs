@@ -1,5 +1,6 @@
 //! Typed reads that come a page at a time: memory stays flat, and no connection waits for a slow reader.
 
+mod conversation;
 mod pages;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::recorded::{Position, Recorded};
 use crate::slices::Slices;
 use crate::store::{Direction, EventFilter, EventStore, ReadLog, ReadStream};
 use crate::stream::Version;
+pub use conversation::ConversationEvents;
 use pages::{LogRange, PAGE, Pages, fetch_log, fetch_stream};
 
 /// The events of one stream, typed. Take them with [`next`](Self::next), all at once with [`collect`](Self::collect),

@@ -399,6 +399,19 @@ pub struct RawEvent<'a> {
 }
 
 impl RawEvent<'_> {
+    /// Everything but the content, for whoever does not know its type.
+    pub fn untyped(self) -> Recorded<Untyped> {
+        Recorded {
+            id: self.id,
+            stream: self.stream,
+            version: self.version,
+            position: self.position,
+            recorded_at: self.recorded_at,
+            metadata: self.metadata,
+            event: Untyped { event_type: self.event_type.into(), schema_version: self.schema_version },
+        }
+    }
+
     /// Decodes the content.
     ///
     /// # Errors
@@ -458,8 +471,8 @@ pub struct Recorded<E> {
     pub stream: StreamId,
     /// Its version in the stream, from 1 without gaps.
     pub version: Version,
-    /// Its place in the log. Always there when it was read from the log, never when it was read from its stream: a
-    /// stream shows every committed event at once, also one that has no place yet.
+    /// Its place in the log. Always there when it was read from the log, never when it was read from its stream or its
+    /// conversation: these show every committed event at once, also one that has no place yet.
     pub position: Option<Position>,
     /// When the store recorded it, by the store's clock.
     pub recorded_at: Timestamp,
@@ -467,6 +480,38 @@ pub struct Recorded<E> {
     pub metadata: Metadata,
     /// The event itself.
     pub event: E,
+}
+
+/// What is known of an event's content without reading it: the name of its type. `Recorded<Untyped>` is an event for those who
+/// have no enum with all the types that there are.
+///
+/// # Example: what happened, in the words of the store
+///
+/// ```
+/// use es_core::{Append, EventStore, ExpectedVersion, NewEvent, ReadStream, Recorded, StreamId, Untyped};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let store = es_memory::MemoryStore::new();
+/// # let stream = StreamId::new("order", "7")?;
+/// # let placed = NewEvent::new("order.placed", 1, "{}");
+/// # store.append(Append::new(stream.clone(), ExpectedVersion::NoStream, vec![placed])).await?;
+/// let mut seen: Vec<Recorded<Untyped>> = Vec::new();
+/// store.read_stream(ReadStream::forwards(stream), &mut |raw| {
+///     seen.push(raw.untyped());
+///     Ok(())
+/// }).await?;
+/// assert_eq!(&*seen[0].event.event_type, "order.placed");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Untyped {
+    /// The name its type was stored under.
+    pub event_type: Box<str>,
+    /// The version of the shape it was stored in.
+    pub schema_version: u32,
 }
 
 #[cfg(test)]

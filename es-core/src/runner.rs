@@ -36,7 +36,7 @@ use crate::document::Document;
 use crate::projection::Projector;
 use crate::reactor::{Effect, Reactor};
 use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, Registration};
-use crate::store::EventFilter;
+use crate::store::{EventFilter, InvalidFilter};
 
 use act::{Acting, Perform, React};
 use crew::Crew;
@@ -112,7 +112,7 @@ pub struct Runner<S> {
 /// A projection that is to be started.
 struct Plan<S> {
     registration: Result<Registration, InvalidProjection>,
-    filter: EventFilter,
+    filter: Result<EventFilter, InvalidFilter>,
     settings: Settings,
     launch: Box<dyn FnOnce(Launch<S>) -> JoinHandle<()> + Send>,
 }
@@ -121,6 +121,7 @@ struct Plan<S> {
 struct Launch<S> {
     store: S,
     id: ProjectionId,
+    filter: EventFilter,
     owner: Uuid,
     settings: Settings,
     feed: Arc<Feed>,
@@ -178,7 +179,7 @@ impl<S: ReadModelStore> Runner<S> {
     }
 
     pub(crate) fn plan<W: Work<S>>(mut self, work: W) -> Self {
-        let (registration, filter) = (W::registration(), work.filter());
+        let (registration, filter) = (W::registration(), work::filter_of(&work));
         let launch = Box::new(move |launch: Launch<S>| tokio::spawn(Crew::new(launch, work).run()));
         self.planned.push(Plan { registration, filter, settings: self.settings, launch });
         self
@@ -190,24 +191,23 @@ impl<S: ReadModelStore> Runner<S> {
     /// [`StartError`] for a configuration that cannot work, and when the store cannot be reached to make room for the
     /// projections. Nothing runs then.
     pub async fn start(self) -> Result<Running<S>, StartError> {
-        let registrations = self.check()?;
+        let (registrations, filters) = self.check()?;
         let Self { store, planned, observe_every, .. } = self;
         observe::describe();
-        let planned: Vec<_> =
-            planned.into_iter().map(|Plan { filter, settings, launch, .. }| (filter, settings, launch)).collect();
+        let planned: Vec<_> = planned.into_iter().map(|Plan { settings, launch, .. }| (settings, launch)).collect();
         for registration in &registrations {
             store.register(registration).await?;
         }
         let ids = registrations.iter().map(|registration| registration.id.clone()).collect();
-        let filters: Vec<EventFilter> = planned.iter().map(|(filter, ..)| filter.clone()).collect();
         let (feed, owner) = (Arc::new(Feed::new(&filters)), Uuid::now_v7());
         let (stop, stopped) = watch::channel(false);
         observe::observe(&store, ids, observe_every, stopped.clone());
         let mut projections = Vec::with_capacity(planned.len());
-        for (Registration { id, .. }, (_, settings, launch)) in registrations.into_iter().zip(planned) {
+        let checked = registrations.into_iter().zip(filters);
+        for ((Registration { id, .. }, filter), (settings, launch)) in checked.zip(planned) {
             let (board, feed) = (Board::new(), Arc::clone(&feed));
-            let (store, stop) = (store.clone(), stopped.clone());
-            let task = launch(Launch { store, id: id.clone(), owner, settings, feed, board: Arc::clone(&board), stop });
+            let (store, stop, seen) = (store.clone(), stopped.clone(), Arc::clone(&board));
+            let task = launch(Launch { store, id: id.clone(), filter, owner, settings, feed, board: seen, stop });
             projections.push(Started { id, board, task });
         }
         Ok(Running::new(store, stop, projections))
@@ -229,21 +229,25 @@ impl<S: ReadModelStore> Runner<S> {
         reached
     }
 
-    fn check(&self) -> Result<Vec<Registration>, StartError> {
+    fn check(&self) -> Result<(Vec<Registration>, Vec<EventFilter>), StartError> {
         let mut seen = HashSet::new();
-        let mut registrations = Vec::with_capacity(self.planned.len());
+        let (mut registrations, mut filters) = (Vec::new(), Vec::new());
         for plan in &self.planned {
             let registration = plan.registration.clone()?;
             plan.settings.check(&registration.id)?;
             if !seen.insert(registration.id.clone()) {
                 return Err(StartError::Twice { id: registration.id });
             }
+            match &plan.filter {
+                Ok(filter) => filters.push(filter.clone()),
+                Err(source) => return Err(StartError::Filter { id: registration.id, source: source.clone() }),
+            }
             registrations.push(Registration { parts: plan.settings.parts, ..registration });
         }
         if self.observe_every.is_some_and(|interval| interval.is_zero()) {
             return Err(StartError::ObserveEvery);
         }
-        if registrations.is_empty() { Err(StartError::Nothing) } else { Ok(registrations) }
+        if registrations.is_empty() { Err(StartError::Nothing) } else { Ok((registrations, filters)) }
     }
 }
 

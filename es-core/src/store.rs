@@ -1,7 +1,9 @@
 //! The narrow waist: what a store must do. What a caller enjoys is [`EventStoreExt`](crate::EventStoreExt).
 
+mod conversation;
 mod erased;
 mod ext;
+mod names;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -9,14 +11,17 @@ use std::future::Future;
 use crate::error::Error;
 use crate::event::{EncodedEvent, Event};
 use crate::idempotency::{IdempotencyKey, KeyUse};
+use crate::metadata::EventId;
 use crate::recorded::{Append, Appended, Position, RawEvent};
 use crate::slices::Slices;
 use crate::snapshot::Snapshot;
 use crate::stream::{StreamId, Version};
 
+pub use conversation::{Bookmark, ReadConversation};
 pub use erased::{BoxFuture, DynEventStore, ErasedEventStore};
 pub use ext::EventStoreExt;
 pub(crate) use ext::replay_while;
+pub use names::InvalidFilter;
 
 /// What a reader does with each event. An error ends the read and comes back from it.
 ///
@@ -64,6 +69,11 @@ pub type Visit<'a> = dyn FnMut(RawEvent<'_>) -> Result<(), Error> + Send + 'a;
 /// **Log.** Every event gets a place in one global log, some time after its append. A reader that has passed a place never
 /// later finds a new event at or before it, whoever commits late. Places within a stream are in version order, and an event
 /// whose writer had seen another one comes behind that one. Places never change; they may have gaps. An open transaction, ours or not, delays at most its own events.
+///
+/// **Conversations.** An event belongs to the conversation that its metadata names. One whose metadata names none
+/// [begins](crate::Metadata::conversation) a conversation of its own, under its own id. A read of a conversation visits its
+/// events of every category, each once, the causes before the effects: an event whose writer had seen another one comes behind
+/// it. What was acknowledged before the call is visited, whether it has a place in the log yet or not.
 ///
 /// **Snapshots.** A snapshot is handed out only to who asks for its state version, and only if the stream has reached its
 /// version; a store need not keep one that is ahead of its stream. It replaces another only if [`Snapshot::supersedes`] says so. Losing one changes no result.
@@ -137,6 +147,24 @@ pub trait EventStore: Send + Sync {
     /// # Errors
     /// What `visit` returned, and the store's own failures.
     fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> impl Future<Output = Result<LogPage, Error>> + Send;
+
+    /// Hands the next events of one conversation to `visit`, of all streams, causes before effects. Gives back where to read
+    /// on, or `None` when there was nothing more. As from their streams, they come without a position.
+    ///
+    /// # Errors
+    /// What `visit` returned, and the store's own failures.
+    fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> impl Future<Output = Result<Option<Bookmark>, Error>> + Send;
+
+    /// Hands the event with the id to `visit`, if there is one. If somebody stored several events under one id, the first of
+    /// them.
+    ///
+    /// # Errors
+    /// What `visit` returned, and the store's own failures.
+    fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// The highest place given so far, after giving one to every event that was committed before the call.
     ///

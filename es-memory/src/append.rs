@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use es_core::{Append, Appended, EncodedEvent, Error, NewEvent, Position, RawEvent, StreamId, Timestamp, Version};
+use es_core::{
+    Append, Appended, CorrelationId, EncodedEvent, Error, EventId, NewEvent, Position, RawEvent, StreamId, Timestamp,
+    Version,
+};
 
 use crate::draft::{Draft, Drafts, allowed};
 use crate::keys::Keys;
@@ -57,6 +60,15 @@ impl<'a> Entry<'a> {
 
     pub(crate) fn position(&self) -> Position {
         Position(self.commit.after.0.saturating_add(self.number))
+    }
+
+    pub(crate) fn id(&self) -> EventId {
+        self.event.id
+    }
+
+    /// The conversation that it belongs to, or begins.
+    pub(crate) fn conversation(&self) -> CorrelationId {
+        self.event.metadata.conversation(self.event.id)
     }
 
     pub(crate) fn event_type(&self) -> &'a str {

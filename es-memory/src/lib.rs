@@ -99,6 +99,7 @@ mod draft;
 mod keys;
 mod lock;
 mod log;
+mod conversation;
 mod read;
 mod signal;
 mod snapshot;

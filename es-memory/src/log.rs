@@ -110,7 +110,7 @@ impl Log {
     }
 
     /// The next commits with events behind `after`, and where the log ends.
-    fn page(&self, after: Position) -> (Vec<Arc<Commit>>, Position) {
+    pub(crate) fn page(&self, after: Position) -> (Vec<Arc<Commit>>, Position) {
         let commits = lock::read(&self.0);
         let first = commits.partition_point(|commit| commit.position() <= after);
         (commits[first..].iter().take(lock::PAGE).cloned().collect(), end_of(&commits))

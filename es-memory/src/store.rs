@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream,
-    Snapshot, StreamId, Visit,
+    Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position,
+    ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -169,6 +169,18 @@ impl EventStore for MemoryStore {
 
     async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         self.parts.log.read(&read, visit)
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.parts.log.read_conversation(&read, visit)
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.parts.log.find(id, visit)
     }
 
     async fn log_end(&self) -> Result<Position, Error> {

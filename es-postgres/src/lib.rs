@@ -84,6 +84,7 @@ mod keys;
 mod group;
 mod read;
 mod log;
+mod conversation;
 mod snapshot;
 mod connections;
 mod outcome;

@@ -27,6 +27,8 @@ fn statements(sql: &Sql) -> Vec<&str> {
         log_page,
         log_dense_page,
         log_end,
+        read_conversation,
+        find_by_id,
         save_snapshot,
         delete_snapshots,
         read_models,
@@ -47,6 +49,8 @@ fn statements(sql: &Sql) -> Vec<&str> {
         log_page.as_str(),
         log_dense_page.as_str(),
         log_end.as_str(),
+        read_conversation.as_str(),
+        find_by_id.as_str(),
         save_snapshot.as_str(),
         delete_snapshots.as_str(),
         outcome::END_BACKEND,
@@ -113,6 +117,23 @@ async fn check(store: &PgStore, when: &str) {
         let plan = plan(lent.connection(), sql.as_str()).await;
         assert!(!plan.contains("Sort"), "{when}: what an index has in order is not sorted:\n{}\n{plan}", sql.as_str());
     }
+    let conversation = plan(lent.connection(), store.sql().read_conversation.as_str()).await;
+    let merged = conversation.find("Merge Append").is_some_and(|merge| !conversation[..merge].contains("Sort"));
+    assert!(merged, "{when}: what is read of a conversation is not sorted as a whole:\n{conversation}");
+    for (sql, lookups) in [
+        (
+            &store.sql().read_conversation,
+            &["ROW(correlation_id, pk) > ROW($1, $2)) AND (correlation_id <= $1)", "event_id = $1"][..],
+        ),
+        (&store.sql().find_by_id, &["event_id = $1"]),
+    ] {
+        let plan = plan(lent.connection(), sql.as_str()).await;
+        for lookup in lookups {
+            let found = plan.lines().any(|line| line.contains("Index Cond") && line.contains(lookup));
+            assert!(found, "{when}: an event is found by what it is asked for:\n{}\n{plan}", sql.as_str());
+        }
+        assert!(!plan.contains("events_pk"), "{when}: nobody goes through all events:\n{}\n{plan}", sql.as_str());
+    }
     assert_eq!(whole_tables_read_by_functions(lent.connection()).await, 0, "{when}");
 }
 
@@ -127,13 +148,15 @@ async fn fill_keys(store: &PgStore, keys: u32) {
     lent.release();
 }
 
-/// Streams of ten events each, in transactions of a hundred, with a tick for each.
+/// Streams of ten events each, in transactions of a hundred, with a tick for each. Half of a transaction is one conversation.
 async fn fill(store: &PgStore, transactions: u32) {
     let mut lent = store.connections().acquire().await.unwrap();
     let sql = format!(
         "DO $$ BEGIN FOR i IN 1..{transactions} LOOP
-           INSERT INTO es.events (category, stream_id, version, event_id, type, schema_version, payload, slice)
-           SELECT 'order', i || '-' || gen_random_uuid(), 1 + g % 10, gen_random_uuid(), 'order.noted', 1, '{{}}', 0
+           INSERT INTO es.events (category, stream_id, version, event_id, type, schema_version, payload, slice,
+                                  correlation_id)
+           SELECT 'order', i || '-' || gen_random_uuid(), 1 + g % 10, gen_random_uuid(), 'order.noted', 1, '{{}}', 0,
+                  CASE WHEN g % 2 = 0 THEN md5(i::text)::uuid END
              FROM generate_series(0, 99) g;
            COMMIT;
            PERFORM es.tick();

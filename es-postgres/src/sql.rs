@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::group::batch;
 use crate::schema::Schema;
-use crate::{append, keys, log, read, read_model, snapshot};
+use crate::{append, conversation, keys, log, read, read_model, snapshot};
 
 /// Where a statement names the schema.
 const PLACEHOLDER: &str = "{schema}";
@@ -30,6 +30,8 @@ pub(crate) struct Sql {
     pub(crate) log_page: SqlStr,
     pub(crate) log_dense_page: SqlStr,
     pub(crate) log_end: SqlStr,
+    pub(crate) read_conversation: SqlStr,
+    pub(crate) find_by_id: SqlStr,
     pub(crate) save_snapshot: SqlStr,
     pub(crate) delete_snapshots: SqlStr,
     pub(crate) read_models: read_model::Statements,
@@ -86,6 +88,8 @@ impl Sql {
             log_page: text(log::PAGE),
             log_dense_page: text(log::DENSE_PAGE),
             log_end: text(log::END),
+            read_conversation: text(conversation::READ),
+            find_by_id: text(conversation::FIND),
             save_snapshot: text(snapshot::SAVE),
             delete_snapshots: text(snapshot::DELETE),
             read_models: read_model::Statements::new(schema),

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use es_core::{
-    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream,
-    Snapshot, StreamId, Visit,
+    Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position,
+    ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
 use sqlx::PgConnection;
 
 use crate::append::Prepared;
 use crate::connections::Connections;
+use crate::conversation::{FindById, ReadTogether};
 use crate::error::{self, Failure};
 use crate::group::{self, Group};
 use crate::keys::{self, FindKey, Forgetting};
@@ -275,6 +276,18 @@ impl EventStore for PgStore {
             self.connections().ask(self.sql(), &mut page).await?;
         }
         Ok(page.end())
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.connections().ask(self.sql(), &mut ReadTogether::new(read, visit)).await
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.connections().ask(self.sql(), &mut FindById::new(id, visit)).await
     }
 
     async fn log_end(&self) -> Result<Position, Error> {

@@ -1,8 +1,8 @@
 //! The store inside a transaction of the caller's.
 
 use es_core::{
-    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream,
-    Snapshot, StreamId, Visit,
+    Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position,
+    ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
 use sqlx::PgConnection;
 use tokio::sync::Mutex;
@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use crate::PgStore;
 use crate::append::Prepared;
 use crate::connections::Ask;
+use crate::conversation::{FindById, ReadTogether};
 use crate::keys::FindKey;
 use crate::read::{Load, ReadEvents};
 use crate::snapshot::{Delete, Save};
@@ -120,6 +121,18 @@ impl EventStore for PgTransaction<'_> {
 
     async fn read_log(&self, _: ReadLog, _: &mut Visit<'_>) -> Result<LogPage, Error> {
         Err(no_log())
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.ask(ReadTogether::new(read, visit)).await
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.ask(FindById::new(id, visit)).await
     }
 
     async fn log_end(&self) -> Result<Position, Error> {

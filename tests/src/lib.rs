@@ -41,6 +41,7 @@ pages! {
     your_own_store: "../../docs/guide/19-your-own-store.md"
     idempotency: "../../docs/guide/20-idempotency.md"
     reactors: "../../docs/guide/21-reactors.md"
+    http: "../../docs/guide/22-http.md"
 }
 
 #[cfg(test)]

@@ -136,6 +136,7 @@ mod caught {
         let themes = [
             ("append", include_str!("../../es-core/src/conformance/append.rs")),
             ("concurrency", include_str!("../../es-core/src/conformance/concurrency.rs")),
+            ("conversation", include_str!("../../es-core/src/conformance/conversation.rs")),
             ("execute", include_str!("../../es-core/src/conformance/execute.rs")),
             ("hostile", include_str!("../../es-core/src/conformance/hostile.rs")),
             ("idempotency", include_str!("../../es-core/src/conformance/idempotency.rs")),
@@ -253,6 +254,21 @@ mod caught {
         an_ignored_type: IgnoresTypes by log::filters_let_pass_what_was_asked_for, "only events that the filter lets pass";
         an_early_end: SaysTheEndTooEarly by log::at_end_is_only_said_at_the_end, "is not at its end";
         an_early_end_of_nothing: SaysTheEndTooEarly by log::a_limit_of_zero_visits_nothing, "is not at its end";
+        one_category: ReadsOneCategory by conversation::a_conversation_has_its_events_of_every_category, "of all categories";
+        mixed_up_conversations: MixesUpConversations by conversation::a_conversation_has_its_events_of_every_category, "and no others";
+        places_in_a_conversation: PlacesConversations by conversation::a_conversation_shows_what_the_streams_show, "what its stream shows";
+        forgotten_beginnings: ForgetsBeginnings by conversation::an_event_without_a_conversation_begins_one, "under its own id";
+        a_failure_on_unknown_conversations: FailsOnUnknownStreams by conversation::an_unknown_conversation_has_nothing_to_visit, "can be read";
+        a_late_conversation: SkipsYoungEvents by conversation::what_was_acknowledged_is_in_its_conversation_at_once, "at once what was acknowledged";
+        a_conversation_by_stream: ReadsConversationsByStream by conversation::causes_come_before_their_effects, "before their effects";
+        a_skipped_word: SkipsAtTheBookmark by conversation::pages_of_a_conversation_follow_each_other_without_a_seam, "the same sequence";
+        an_early_end_of_a_conversation: EndsAfterAPage by conversation::pages_of_a_conversation_follow_each_other_without_a_seam, "the same sequence";
+        a_lost_event_by_id: FindsNoEvents by conversation::an_event_is_found_by_its_id, "as its stream shows it";
+        any_event_by_id: FindsAnyEvent by conversation::an_event_is_found_by_its_id, "is found";
+        a_swallowed_error_of_a_conversation: SwallowsErrors by conversation::an_error_of_the_visitor_ends_the_conversation, "comes back from the read";
+        a_lock_held_over_a_conversation: HoldsALock by conversation::no_lock_is_held_while_a_conversation_is_visited, "holds no lock";
+        a_typed_conversation_that_ends_early: EndsAfterAPage by conversation::typed_conversations_turn_pages_without_loss, "come in order";
+        an_event_without_a_tree: FindsNoEvents by conversation::the_tree_of_an_event_is_that_of_its_conversation, "there is such an event";
         an_end_before_the_end: EndsTheLogTooEarly by log::log_end_covers_what_was_acknowledged, "highest place given";
         a_fall_back: FallsBackAtTheEnd by log::beyond_the_end_there_is_nothing, "never before the place the read began at";
         a_late_commit: PassesLateCommits by concurrency::log_readers_beside_writers_miss_nothing, "it missed";

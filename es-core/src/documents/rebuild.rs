@@ -78,7 +78,8 @@ async fn attempt<S: ReadModelStore, D: Document>(
     fold.left = left(&now, Position(u64::MAX));
     let furthest = checkpoints.iter().map(|checkpoint| checkpoint.position).max().unwrap_or_default();
     fold.take_in(store, reached, &|stream| checkpoint_of(&checkpoints, stream), furthest).await?;
-    let json = fold.document.as_ref().map(serde_json::to_string).transpose().map_err(Error::store)?;
+    let encode = |document| document::encode(id, key, document).map_err(Error::from);
+    let json = fold.document.as_ref().map(encode).transpose()?;
     transaction.save_documents(id, &[(key.to_owned(), json)]).await?;
     transaction.commit().await?;
     Ok(fold.document)

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use crate::error::Error;
 use crate::event::Event;
 use crate::recorded::{Position, RawEvent, Recorded};
-use crate::store::{BoxFuture, Direction, EventStore, ReadLog, ReadStream};
+use crate::store::{BoxFuture, Direction, EventStore, ReadConversation, ReadLog, ReadStream};
 use crate::stream::Version;
 
 /// How many events are fetched at once.
@@ -125,5 +125,31 @@ pub(super) fn fetch_log<S: EventStore, E: Event>(store: &S, range: LogRange) -> 
         let more = !page.at_end && page.next < up_to;
         let next = more.then_some(LogRange { read: ReadLog { after: page.next, ..read }, up_to });
         Ok(Fetched { events, next, covered: Some(page.next.min(up_to)) })
+    })
+}
+
+/// A read of a conversation, and what is made of its events. `None` passes over one.
+pub(super) struct ConversationRange<E> {
+    pub(super) read: ReadConversation,
+    pub(super) take: fn(RawEvent<'_>) -> Option<Result<Recorded<E>, Error>>,
+}
+
+pub(super) fn fetch_conversation<S: EventStore, E: Send + 'static>(
+    store: &S,
+    range: ConversationRange<E>,
+) -> Fetching<'_, E, ConversationRange<E>> {
+    Box::pin(async move {
+        let ConversationRange { read, take } = range;
+        let mut events = VecDeque::new();
+        let mut visit = |raw: RawEvent<'_>| {
+            if !matches!(events.back(), Some(Err(_))) {
+                events.extend(take(raw));
+            }
+            Ok(())
+        };
+        let bookmark = store.read_conversation(read.limit(PAGE.into()), &mut visit).await?;
+        let more = bookmark.filter(|_| !matches!(events.back(), Some(Err(_))));
+        let next = more.map(|bookmark| ConversationRange { read: read.after(bookmark), take });
+        Ok(Fetched { events, next, covered: None })
     })
 }

@@ -106,10 +106,11 @@ impl<S: ReadModelStore, W: Work<S>> Crew<S, W> {
     }
 
     fn start(&mut self, part: Slices, stop: watch::Receiver<bool>) {
-        let Launch { store, id, owner, settings, feed, board, .. } = &self.launch;
+        let Launch { store, id, filter, owner, settings, feed, board, .. } = &self.launch;
         let post = Post {
             store: store.clone(),
             work: Arc::clone(&self.work),
+            filter: filter.clone(),
             id: id.clone(),
             settings: *settings,
             feed: Arc::clone(feed),

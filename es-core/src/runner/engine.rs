@@ -68,6 +68,7 @@ pub(super) struct Engine<S: ReadModelStore, W: Work<S>> {
 pub(super) struct Post<S, W> {
     pub(super) store: S,
     pub(super) work: Arc<W>,
+    pub(super) filter: EventFilter,
     pub(super) id: ProjectionId,
     pub(super) settings: Settings,
     pub(super) feed: Arc<Feed>,
@@ -116,9 +117,9 @@ impl From<AdvanceError> for Halt {
 /// Turns: the lease is claimed, and held while it lasts.
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     pub(super) fn new(post: Post<S, W>, seat: Seat, slices: Slices) -> Self {
-        let Post { store, work, id, settings, feed, owner, stop, divided, yielded } = post;
+        let Post { store, work, filter, id, settings, feed, owner, stop, divided, yielded } = post;
         Self {
-            filter: work.filter(),
+            filter,
             part: Part::new(&id, slices),
             pace: Pace::new(settings.batch, settings.lease),
             store,

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::read_model::{InvalidProjection, ProjectionId};
 use crate::runner::wait::WaitError;
+use crate::store::InvalidFilter;
 
 /// A configuration that cannot work, or a store that cannot be reached.
 ///
@@ -45,6 +46,14 @@ pub enum StartError {
     /// A name that no projection can have.
     #[error(transparent)]
     Name(#[from] InvalidProjection),
+    /// A filter by which the projection would not see what was meant.
+    #[error("projection `{id}`: {source}")]
+    Filter {
+        /// Which projection.
+        id: ProjectionId,
+        /// What is wrong with it.
+        source: InvalidFilter,
+    },
     /// A setting that cannot work.
     #[error("projection `{id}`: {problem}")]
     Settings {

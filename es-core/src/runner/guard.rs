@@ -12,6 +12,11 @@ use std::task::Poll;
 pub(crate) struct Panicked(String);
 
 impl Panicked {
+    /// What it said.
+    pub(crate) fn into_message(self) -> String {
+        self.0
+    }
+
     fn of(panic: &(dyn Any + Send)) -> Self {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Self(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned()))

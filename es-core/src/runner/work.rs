@@ -11,7 +11,8 @@ use crate::read_model::{
     InvalidProjection, Lease, ProjectionId, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration,
 };
 use crate::recorded::{Position, Recorded};
-use crate::store::EventFilter;
+use crate::runner::guard::guarded_call;
+use crate::store::{EventFilter, InvalidFilter};
 
 /// A projector, documents, or a reactor, in the terms of the engine.
 pub(crate) trait Work<S: ReadModelStore>: Send + Sync + 'static {
@@ -59,6 +60,14 @@ pub(crate) trait Work<S: ReadModelStore>: Send + Sync + 'static {
         signal: Replay,
         transaction: &mut S::Transaction,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
+}
+
+/// Which events it wants to see, asked once, before anything begins: other people's code, which may panic or be mistaken.
+pub(crate) fn filter_of<S: ReadModelStore, W: Work<S>>(work: &W) -> Result<EventFilter, InvalidFilter> {
+    let filter = guarded_call(|| work.filter())
+        .map_err(|panicked| InvalidFilter::Panicked { message: panicked.into_message() })?;
+    filter.check::<W::Event>()?;
+    Ok(filter)
 }
 
 /// How far a batch is done.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::idempotency::{IdempotencyKey, KeyUse};
+use crate::metadata::EventId;
 use crate::recorded::{Append, Appended, Position};
 use crate::snapshot::Snapshot;
-use crate::store::{EventStore, Fold, LogPage, ReadLog, ReadStream, Visit};
+use crate::store::{Bookmark, EventStore, Fold, LogPage, ReadConversation, ReadLog, ReadStream, Visit};
 use crate::stream::StreamId;
 
 /// A future on the heap.
@@ -57,6 +58,20 @@ pub trait ErasedEventStore: Send + Sync {
     /// # Errors
     /// As there.
     fn read_log_erased<'a>(&'a self, read: ReadLog, visit: &'a mut Visit<'_>) -> BoxFuture<'a, Result<LogPage, Error>>;
+    /// [`EventStore::read_conversation`]
+    ///
+    /// # Errors
+    /// As there.
+    fn read_conversation_erased<'a>(
+        &'a self,
+        read: ReadConversation,
+        visit: &'a mut Visit<'_>,
+    ) -> BoxFuture<'a, Result<Option<Bookmark>, Error>>;
+    /// [`EventStore::find_event`]
+    ///
+    /// # Errors
+    /// As there.
+    fn find_event_erased<'a>(&'a self, id: EventId, visit: &'a mut Visit<'_>) -> BoxFuture<'a, Result<(), Error>>;
     /// [`EventStore::log_end`]
     ///
     /// # Errors
@@ -106,6 +121,18 @@ impl<S: EventStore> ErasedEventStore for S {
 
     fn read_log_erased<'a>(&'a self, read: ReadLog, visit: &'a mut Visit<'_>) -> BoxFuture<'a, Result<LogPage, Error>> {
         Box::pin(self.read_log(read, visit))
+    }
+
+    fn read_conversation_erased<'a>(
+        &'a self,
+        read: ReadConversation,
+        visit: &'a mut Visit<'_>,
+    ) -> BoxFuture<'a, Result<Option<Bookmark>, Error>> {
+        Box::pin(self.read_conversation(read, visit))
+    }
+
+    fn find_event_erased<'a>(&'a self, id: EventId, visit: &'a mut Visit<'_>) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(self.find_event(id, visit))
     }
 
     fn log_end_erased(&self) -> BoxFuture<'_, Result<Position, Error>> {
@@ -190,6 +217,18 @@ impl EventStore for DynEventStore {
 
     async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         self.0.read_log_erased(read, visit).await
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.0.read_conversation_erased(read, visit).await
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.0.find_event_erased(id, visit).await
     }
 
     async fn log_end(&self) -> Result<Position, Error> {

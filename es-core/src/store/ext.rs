@@ -3,15 +3,16 @@
 use std::future::Future;
 
 use crate::aggregate::{Aggregate, Loaded, stream_of};
+use crate::causation::CausationTree;
 use crate::command::{Command, Handle, HandleWith};
 use crate::error::Error;
 use crate::event::{Event, IntoEvents};
 use crate::execute::{Execute, Pure, With};
 use crate::id::AsId;
 use crate::load::Load;
-use crate::metadata::Metadata;
-use crate::read::{LogEvents, StreamEvents};
-use crate::recorded::{Append, Appended, NewEvent, Position};
+use crate::metadata::{CorrelationId, EventId, Metadata};
+use crate::read::{ConversationEvents, LogEvents, StreamEvents};
+use crate::recorded::{Append, Appended, NewEvent, Position, RawEvent, Recorded, Untyped};
 use crate::store::{EventStore, ReadStream};
 use crate::stream::{ExpectedVersion, StreamId, Version};
 use crate::timestamp::Timestamp;
@@ -159,6 +160,52 @@ pub trait EventStoreExt: EventStore + Sized {
     /// The events of the log behind a position, of the categories that `E` knows, up to where the log ends.
     fn log<E: Event>(&self, after: Position) -> LogEvents<'_, Self, E> {
         LogEvents::new(self, after)
+    }
+
+    /// The events of one conversation, of all streams, causes before effects. A type that `E` does not know is an error, unless
+    /// [`known_only`](ConversationEvents::known_only) says otherwise.
+    fn conversation<E: Event>(&self, correlation: CorrelationId) -> ConversationEvents<'_, Self, E> {
+        ConversationEvents::typed(self, correlation)
+    }
+
+    /// The same, without their content: for whoever has no event set with all the types that there are.
+    fn untyped_conversation(&self, correlation: CorrelationId) -> ConversationEvents<'_, Self, Untyped> {
+        ConversationEvents::untyped(self, correlation)
+    }
+
+    /// The event with the id, without its content. What it is about can be read from its stream.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    fn untyped_event(&self, id: EventId) -> impl Future<Output = Result<Option<Recorded<Untyped>>, Error>> + Send {
+        async move {
+            let mut found = None;
+            let mut visit = |raw: RawEvent<'_>| {
+                found = Some(raw.untyped());
+                Ok(())
+            };
+            self.find_event(id, &mut visit).await?;
+            Ok(found)
+        }
+    }
+
+    /// What led to what in one conversation. It is held in memory whole, without the events' contents.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    fn causation_tree(&self, correlation: CorrelationId) -> impl Future<Output = Result<CausationTree, Error>> + Send {
+        async move { Ok(CausationTree::new(self.untyped_conversation(correlation).collect().await?)) }
+    }
+
+    /// The same for the conversation that an event belongs to. `None` if there is no event with the id.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    fn causation_tree_of(&self, event: EventId) -> impl Future<Output = Result<Option<CausationTree>, Error>> + Send {
+        async move {
+            let Some(event) = self.untyped_event(event).await? else { return Ok(None) };
+            self.causation_tree(event.metadata.conversation(event.id)).await.map(Some)
+        }
     }
 
     /// Takes a snapshot of the aggregate now, whatever its policy says of the time. Nothing happens if it takes none, or if

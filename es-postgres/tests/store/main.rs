@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test has nobody to hand an error to")]
 
 mod fixture;
+mod conversations;
 mod facts;
 mod keys;
 mod log;

@@ -7,6 +7,8 @@
 //! 3. [`partners`]: the payment provider and the carrier, who are asked over the network.
 //! 4. [`read_models`]: what the shop shows.
 //! 5. [`service`]: everything that has to run, in one place.
+//! 6. [`http`]: the shop over HTTP. Nothing above knows of it.
+//! 7. [`client`]: a small HTTP client, for the demo and the tests.
 //!
 //! Every order that is checked out ends shipped or cancelled, whatever is delayed, repeated or interrupted. Money is kept for what was
 //! shipped and for nothing else, and no piece is lost. `tests/shop/model.rs` shows it.
@@ -17,3 +19,5 @@ pub mod reactions;
 pub mod partners;
 pub mod read_models;
 pub mod service;
+pub mod http;
+pub mod client;

@@ -4,6 +4,8 @@
 //! the event that it is asked because of, by which it knows a repeat. Its answer comes in as a command. That needs no token: an
 //! aggregate that has the answer already decides nothing.
 
+use std::future::Future;
+
 use es_core::{BeginsAt, BoxError, Effect, EventId, EventStore, EventStoreExt, Recorded};
 
 use crate::domain::payment::{Decline, PaymentCommand, PaymentEvent};
@@ -15,46 +17,106 @@ pub const DECLINED_CARD: &str = "declined";
 /// The pretended provider authorises no more than this at once.
 pub const LIMIT: Money = Money(100_000);
 
-/// Asks the payment provider for whatever was requested.
-#[derive(Clone, Debug)]
-pub struct PaymentProvider<S> {
-    pub store: S,
+/// What other houses do for the shop: a request each, with the token as its idempotency key. A request that fails is made again, with
+/// the same token.
+pub trait Partners: Clone + Send + Sync + 'static {
+    fn authorise(
+        &self,
+        token: EventId,
+        id: &OrderId,
+        card: &CardToken,
+        amount: Money,
+    ) -> impl Future<Output = Result<Authorisation, BoxError>> + Send;
+
+    /// Takes what was authorised.
+    fn capture(&self, token: EventId, id: &OrderId, amount: Money)
+    -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// Gives back what was captured.
+    fn refund(&self, token: EventId, id: &OrderId, amount: Money) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// Has the parcel collected, and gives its tracking number: the same one for the same token.
+    fn collect(&self, token: EventId, id: &OrderId) -> impl Future<Output = Result<String, BoxError>> + Send;
 }
 
-impl<S: EventStore + 'static> Effect for PaymentProvider<S> {
+/// What the provider says to a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Authorisation {
+    Granted,
+    Declined(Decline),
+}
+
+/// Nobody is asked. The answers are always the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Pretended;
+
+impl Partners for Pretended {
+    async fn authorise(
+        &self,
+        _: EventId,
+        _: &OrderId,
+        card: &CardToken,
+        amount: Money,
+    ) -> Result<Authorisation, BoxError> {
+        Ok(match card.0.as_str() {
+            DECLINED_CARD => Authorisation::Declined(Decline::CardDeclined),
+            _ if amount > LIMIT => Authorisation::Declined(Decline::OverLimit),
+            _ => Authorisation::Granted,
+        })
+    }
+
+    async fn capture(&self, _: EventId, _: &OrderId, _: Money) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    async fn refund(&self, _: EventId, _: &OrderId, _: Money) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    async fn collect(&self, token: EventId, _: &OrderId) -> Result<String, BoxError> {
+        Ok(format!("track-{token}"))
+    }
+}
+
+/// Asks the payment provider for whatever was requested, and tells it what was captured and refunded.
+#[derive(Clone, Debug)]
+pub struct PaymentProvider<S, P> {
+    pub store: S,
+    pub partners: P,
+}
+
+impl<S: EventStore + 'static, P: Partners> Effect for PaymentProvider<S, P> {
     const NAME: &'static str = "payment_provider";
     const BEGINS: BeginsAt = BeginsAt::FirstEvent;
     type Event = PaymentEvent;
     type Error = BoxError;
 
     async fn perform(&self, event: &Recorded<PaymentEvent>, token: EventId) -> Result<(), BoxError> {
-        let PaymentEvent::Requested { amount, card } = &event.event else { return Ok(()) };
         let id = OrderId(event.stream.id().to_owned());
-        let answer = match authorise(token, card, *amount).await {
-            Ok(()) => PaymentCommand::Authorise { id },
-            Err(why) => PaymentCommand::Fail { id, why },
-        };
-        self.store.execute(answer).await?;
-        Ok(())
-    }
-}
-
-/// A real one would be a request, with the token as its idempotency key. It would also be told of what is captured and refunded.
-async fn authorise(_: EventId, card: &CardToken, amount: Money) -> Result<(), Decline> {
-    match card.0.as_str() {
-        DECLINED_CARD => Err(Decline::CardDeclined),
-        _ if amount > LIMIT => Err(Decline::OverLimit),
-        _ => Ok(()),
+        match &event.event {
+            PaymentEvent::Requested { amount, card } => {
+                let answer = match self.partners.authorise(token, &id, card, *amount).await? {
+                    Authorisation::Granted => PaymentCommand::Authorise { id },
+                    Authorisation::Declined(why) => PaymentCommand::Fail { id, why },
+                };
+                self.store.execute(answer).await?;
+                Ok(())
+            }
+            PaymentEvent::Captured { amount } => self.partners.capture(token, &id, *amount).await,
+            PaymentEvent::Refunded { amount } => self.partners.refund(token, &id, *amount).await,
+            PaymentEvent::Authorised | PaymentEvent::Failed { .. } | PaymentEvent::Cancelled => Ok(()),
+        }
     }
 }
 
 /// Hands over to the carrier whatever was prepared.
 #[derive(Clone, Debug)]
-pub struct Carrier<S> {
+pub struct Carrier<S, P> {
     pub store: S,
+    pub partners: P,
 }
 
-impl<S: EventStore + 'static> Effect for Carrier<S> {
+impl<S: EventStore + 'static, P: Partners> Effect for Carrier<S, P> {
     const NAME: &'static str = "carrier";
     const BEGINS: BeginsAt = BeginsAt::FirstEvent;
     type Event = ShipmentEvent;
@@ -63,13 +125,8 @@ impl<S: EventStore + 'static> Effect for Carrier<S> {
     async fn perform(&self, event: &Recorded<ShipmentEvent>, token: EventId) -> Result<(), BoxError> {
         let ShipmentEvent::Prepared { .. } = &event.event else { return Ok(()) };
         let id = OrderId(event.stream.id().to_owned());
-        let tracking = collect(token).await;
+        let tracking = self.partners.collect(token, &id).await?;
         self.store.execute(ShipmentCommand::Ship { id, tracking }).await?;
         Ok(())
     }
-}
-
-/// The same token gets the same tracking number.
-async fn collect(token: EventId) -> String {
-    format!("track-{token}")
 }

@@ -50,6 +50,10 @@ fn status_after(event: &OrderEvent) -> Status {
 #[derive(Clone, Debug, Default, Deserialize, Document, PartialEq, Serialize)]
 #[document(event = OrderStory, apply = OrderDetails::apply)]
 pub struct OrderDetails {
+    /// Of the order's own stream: what a change of it expects.
+    pub version: u64,
+    /// How many events of the payment and of the shipment are in here, too. Together with the version they name what is shown.
+    pub others: u64,
     pub customer: CustomerId,
     pub status: Status,
     pub lines: Vec<Line>,
@@ -95,6 +99,10 @@ pub struct ShipmentDetails {
 
 impl OrderDetails {
     fn apply(&mut self, event: &Recorded<OrderStory>) {
+        match &event.event {
+            OrderStory::Order(_) => self.version = event.version.0,
+            OrderStory::Payment(_) | OrderStory::Shipment(_) => self.others += 1,
+        }
         match &event.event {
             OrderStory::Order(event) => self.apply_order(event),
             OrderStory::Payment(event) => self.payment.get_or_insert_default().apply(event),

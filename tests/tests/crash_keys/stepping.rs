@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use es_core::{
-    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog, ReadStream,
-    Snapshot, StreamId, Visit,
+    Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position,
+    ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
 use es_postgres::PgStore;
 
@@ -59,6 +59,18 @@ impl EventStore for Stepping {
 
     async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         self.store.read_log(read, visit).await
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.store.read_conversation(read, visit).await
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.store.find_event(id, visit).await
     }
 
     async fn log_end(&self) -> Result<Position, Error> {

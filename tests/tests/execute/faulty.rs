@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use es_core::{
-    Append, Appended, Error, EventStore, EventStoreExt, Fold, IdempotencyKey, KeyUse, LogPage, Position, ReadLog,
-    ReadStream, Snapshot, StreamId, Visit,
+    Append, Appended, Bookmark, Error, EventId, EventStore, EventStoreExt, Fold, IdempotencyKey, KeyUse, LogPage,
+    Position, ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
 use es_memory::MemoryStore;
 
@@ -137,6 +137,18 @@ impl EventStore for Faulty {
 
     async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         self.inner.read_log(read, visit).await
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.inner.read_conversation(read, visit).await
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.inner.find_event(id, visit).await
     }
 
     async fn log_end(&self) -> Result<Position, Error> {

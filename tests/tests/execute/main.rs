@@ -161,14 +161,28 @@ mod expectations {
     async fn a_stated_version_that_somebody_takes_first_is_not_retried() {
         let store = Faulty::default().rivals(1);
         let error = store.execute(deposit(1)).expect(ExpectedVersion::NoStream).await.unwrap_err();
-        assert!(error.is_conflict() && !error.is_transient(), "{error}");
+        let ExecuteError::Conflict(conflict) = error else { panic!("{error}") };
+        assert_eq!((conflict.expected, conflict.actual), (ExpectedVersion::NoStream, Version(1)));
+        assert!(!conflict.is_contention(), "what was stated does not hold");
         assert_eq!(store.appends(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_not_waited_for() {
+        let opened = NewEvent::encode(&Event::Deposited { amount: 1 }, &Metadata::default()).unwrap();
+        let opened = Append::new(stream(), ExpectedVersion::NoStream, vec![opened]);
+        // A second try would find it.
+        let store = Faulty::default().after_load(opened);
+        assert!(store.execute(deposit(1)).expect(ExpectedVersion::Exists).await.unwrap_err().is_conflict());
+        assert_eq!(store.load::<Account>(&ada()).await.unwrap().version, Version(1));
     }
 
     #[tokio::test]
     async fn exists_refuses_an_unused_id_and_is_retried_like_any() {
         let store = Faulty::default();
-        assert!(store.execute(deposit(1)).expect(ExpectedVersion::Exists).await.unwrap_err().is_conflict());
+        let error = store.execute(deposit(1)).expect(ExpectedVersion::Exists).await.unwrap_err();
+        let ExecuteError::Conflict(conflict) = error else { panic!("{error}") };
+        assert_eq!((conflict.expected, conflict.is_contention()), (ExpectedVersion::Exists, false));
         store.execute(deposit(1)).await.unwrap();
         let store = store.rivals(2);
         let outcome = store.execute(deposit(1)).expect(ExpectedVersion::Exists).retry(quick()).await.unwrap();
@@ -195,7 +209,9 @@ mod retry {
         let store = Faulty::default().rivals(99);
         let error = store.execute(deposit(1)).retry(Retry::attempts(3).base(Duration::ZERO)).await.unwrap_err();
         let ExecuteError::Conflict(conflict) = error else { panic!("{error}") };
-        assert_eq!((conflict.expected, conflict.actual), (Version(2).into(), Version(3)));
+        assert_eq!((conflict.expected, conflict.actual), (ExpectedVersion::Any, Version(3)));
+        assert!(conflict.is_contention(), "nobody has stated a version");
+        assert_eq!(conflict.to_string(), "stream `account-ada` is at version 3, others were faster to write to it");
         assert_eq!(store.appends(), 3);
     }
 

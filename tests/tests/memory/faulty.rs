@@ -1,5 +1,6 @@
 //! Stores that break one sentence of the contract each, as stores in the wild do.
 
+mod conversations;
 mod keys;
 
 use std::collections::HashMap;
@@ -8,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Direction, EncodedEvent, Error, EventFilter, EventStore, ExpectedVersion, Fold, IdempotencyKey,
-    KeyUse, LogPage, Metadata, NewEvent, Position, RawEvent, ReadLog, ReadStream, Slices, Snapshot, StreamId,
-    Timestamp, Version, Visit,
+    Append, Appended, Bookmark, Direction, EncodedEvent, Error, EventFilter, EventId, EventStore, ExpectedVersion,
+    Fold, IdempotencyKey, KeyUse, LogPage, Metadata, NewEvent, Position, RawEvent, ReadConversation, ReadLog,
+    ReadStream, Slices, Snapshot, StreamId, Timestamp, Version, Visit,
 };
 use es_memory::MemoryStore;
 use tokio::task::yield_now;
@@ -93,6 +94,16 @@ pub enum Fault {
     FallsBackAtTheEnd,
     PassesLateCommits,
     SkipsYoungEvents,
+    // Conversations.
+    ReadsOneCategory,
+    MixesUpConversations,
+    PlacesConversations,
+    ForgetsBeginnings,
+    ReadsConversationsByStream,
+    SkipsAtTheBookmark,
+    EndsAfterAPage,
+    FindsNoEvents,
+    FindsAnyEvent,
     // Snapshots.
     MixesUpStateVersions,
     HandsOutSnapshotsAhead,
@@ -463,6 +474,18 @@ impl EventStore for Faulty {
             _ => {}
         }
         Ok(page)
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.read_conversation_wrongly(read, visit).await
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.find_event_wrongly(id, visit).await
     }
 
     async fn log_end(&self) -> Result<Position, Error> {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, BoxError, Claim, Control, DeadLetter, DocumentQuery, Error, EventStore, Fold, IdempotencyKey,
-    KeyUse, Lease, LogPage, Position, ProjectionId, ProjectionStatus, Pulse, ReadLog, ReadModelStore, ReadStream,
-    Registration, Renewal, Slices, Snapshot, StreamId, Timestamp, Visit,
+    Append, Appended, Bookmark, BoxError, Claim, Control, DeadLetter, DocumentQuery, Error, EventId, EventStore, Fold,
+    IdempotencyKey, KeyUse, Lease, LogPage, Position, ProjectionId, ProjectionStatus, Pulse, ReadConversation, ReadLog,
+    ReadModelStore, ReadStream, Registration, Renewal, Slices, Snapshot, StreamId, Timestamp, Visit,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -104,6 +104,16 @@ impl<S: ReadModelStore> EventStore for Fragile<S> {
     }
     async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         self.inner.read_log(read, visit).await
+    }
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.inner.read_conversation(read, visit).await
+    }
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.inner.find_event(id, visit).await
     }
     async fn log_end(&self) -> Result<Position, Error> {
         self.inner.log_end().await

@@ -9,7 +9,7 @@ use es_core::{
     WaitError,
 };
 
-use super::domain::{AccountEvent, Statement, Write, noted};
+use super::domain::{AccountEvent, Misspelt, Statement, Unasked, Write, noted};
 use super::world::{
     Indelible, Notes, PATIENCE, Script, World, assert_exactly_once, giving_up, id, put, put_texts, status, until,
 };
@@ -180,6 +180,30 @@ pub async fn bad_configuration_is_refused<S: World>(store: S) {
     assert!(store.projections().await.unwrap().is_empty(), "nothing of it came to be");
     let two_versions = Runner::new(store.clone()).document::<Statement<1>>().document::<Statement<2>>().start().await;
     two_versions.unwrap().stop().await;
+}
+
+pub async fn filters_that_name_what_there_is_not_are_refused<S: World>(store: S) {
+    let script = Script::new();
+    let runner = || Runner::new(store.clone()).document::<Statement<1>>();
+    for (refused, name, problem) in [
+        (
+            runner().document::<Misspelt>(),
+            "misspelt",
+            "its filter names the type `order.plaecd`, which no event has that could pass: they are of the types `order.placed`",
+        ),
+        (
+            runner().add(Notes::<S>::only(&script, &["account.noted", "order.placed"])),
+            "notes",
+            "its filter names the type `order.placed`, which no event has that could pass: they are of the types \
+             `account.noted`, `account.shared_with`, `account.lit`, `account.closed`",
+        ),
+        (runner().document::<Unasked>(), "unasked", "its filter could not be asked for: nobody knows"),
+    ] {
+        let refused = refused.start().await.unwrap_err();
+        assert!(matches!(&refused, StartError::Filter { id, .. } if id.name() == name), "{refused:?}");
+        assert_eq!(refused.to_string(), format!("projection `{name} v1`: {problem}"));
+    }
+    assert!(store.projections().await.unwrap().is_empty(), "nothing of it came to be");
 }
 
 pub async fn the_handle_tells_how_far_it_is<S: World>(store: S) {

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, BoxError, Claim, Control, DeadLetter, Document, DocumentQuery, Error, EventFilter, EventStore,
-    Fold, IdempotencyKey, IntoKeys, KeyUse, Lease, LogPage, OnFailure, Position, ProjectionId, ProjectionStatus, Pulse,
-    ReadLog, ReadModelStore, ReadModels, ReadStream, Recorded, Registration, Renewal, Runner, Settings, Slices,
-    Snapshot, StopReason, StreamId, Timestamp, Visit,
+    Append, Appended, Bookmark, BoxError, Claim, Control, DeadLetter, Document, DocumentQuery, Error, EventFilter,
+    EventId, EventStore, Fold, IdempotencyKey, IntoKeys, KeyUse, Lease, LogPage, OnFailure, Position, ProjectionId,
+    ProjectionStatus, Pulse, ReadConversation, ReadLog, ReadModelStore, ReadModels, ReadStream, Recorded, Registration,
+    Renewal, Runner, Settings, Slices, Snapshot, StopReason, StreamId, Timestamp, Visit,
 };
 use es_memory::{MemoryStore, Tables, Transaction};
 use uuid::Uuid;
@@ -65,6 +65,16 @@ impl EventStore for Counting {
     async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         self.calls.count(&self.calls.reads)?;
         self.inner.read_log(read, visit).await
+    }
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.inner.read_conversation(read, visit).await
+    }
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.inner.find_event(id, visit).await
     }
     async fn log_end(&self) -> Result<Position, Error> {
         self.inner.log_end().await

@@ -2,9 +2,9 @@
 
 use es_core::{Control, Document, EventStoreExt, ExpectedVersion, ProjectionId, ReadModels, Runner, Settings};
 
-use super::domain::{Account, AccountEvent, Fragile, Statement, noted};
-use super::world::{PATIENCE, World, control, place, put, put_texts, status, until};
-use es_core::{OnFailure, Phase, StopReason};
+use super::domain::{Account, AccountEvent, Fragile, Mean, Statement, noted};
+use super::world::{PATIENCE, World, control, giving_up, id, place, put, put_texts, status, until};
+use es_core::{Claim, DeadLetterStatus, Error, OnFailure, Phase, ReadModelTransaction, StopReason, Version};
 
 /// A few hundred events of two categories: shared, closed, ordered, private.
 async fn history<S: World>(store: &S, seed: u64, appends: u64) {
@@ -111,4 +111,93 @@ pub async fn a_panic_in_a_document_is_a_failure<S: World>(store: S) {
         running.catch_up().await.unwrap();
         running.stop().await;
     }
+}
+
+/// JSON has no such number, and writes `null`. Were that stored, nobody could read the document, nor the page that it is on.
+pub async fn what_could_not_be_read_again_is_not_stored<S: World>(store: S) {
+    put_texts(&store, "ada", &["one", "not a number", "three"]).await;
+    put_texts(&store, "bob", &["one"]).await;
+    put_texts(&store, "eve", &["not a text", "two"]).await;
+    let run = |on_failure| Runner::new(store.clone()).settings(giving_up(on_failure)).document::<Mean>().start();
+    let means = || async {
+        let all = all::<S, Mean>(&store).await;
+        all.into_iter().map(|(key, document)| (key, document.mean)).collect::<Vec<_>>()
+    };
+    let (number, text) = (
+        "document `ada` of `mean v1` could not be read again once it is stored, because JSON does not hold what is in it: \
+         invalid type: null, expected f64",
+        "document `eve` of `mean v1` cannot be written as JSON: key must be a string",
+    );
+
+    let running = run(OnFailure::stop()).await.unwrap();
+    let (_, reason) = running.stopped().await;
+    let StopReason::Failed { version: Version(2), attempts: 3, error, .. } = &reason else { panic!("{reason:?}") };
+    assert!(error.starts_with(number), "{error}");
+    running.stop().await;
+    assert_eq!(means().await, [("ada".to_owned(), 1.0)], "what was stored before can be read");
+
+    let running = run(OnFailure::park()).await.unwrap();
+    running.catch_up().await.unwrap();
+    running.stop().await;
+    assert_eq!(means().await, [("ada".to_owned(), 1.0), ("bob".to_owned(), 1.0)], "the others go on");
+    let letters = store.dead_letters(&id("mean")).await.unwrap();
+    assert!(letters[0].error.starts_with(number), "{letters:?}");
+    assert_eq!((letters[1].error.as_str(), &letters[1].status), (text, &DeadLetterStatus::Parked));
+}
+
+pub async fn a_rebuilt_document_that_could_not_be_read_again_is_not_stored<S: World>(store: S) {
+    let running = Runner::new(store.clone()).document::<Mean>().start().await.unwrap();
+    put_texts(&store, "ada", &["one"]).await;
+    running.catch_up().await.unwrap();
+    running.stop().await;
+    // What the log holds is not what the document was made of.
+    put_texts(&store, "ada", &["not a number"]).await;
+    let claimed = store.claim(&id("mean"), 0, uuid::Uuid::now_v7(), PATIENCE).await.unwrap();
+    let Claim::Granted(lease) = claimed else { panic!("{claimed:?}") };
+    let mut transaction = store.begin().await.unwrap();
+    transaction.advance(&lease, store.log_end().await.unwrap(), 1).await.unwrap();
+    transaction.commit().await.unwrap();
+    let refused = store.rebuild_document::<Mean>("ada").await.unwrap_err();
+    let Error::Document(document) = &refused else { panic!("{refused:?}") };
+    assert_eq!((document.projection(), document.key(), document.is_stored()), (&id("mean"), "ada", false));
+    assert_eq!(all::<S, Mean>(&store).await.len(), 1, "it is as it was");
+}
+
+pub async fn a_document_of_another_shape_says_which_it_is<S: World>(store: S) {
+    let running = run::<S, Statement<1>>(&store, 10).start().await.unwrap();
+    put_texts(&store, "ada", &["one"]).await;
+    put_texts(&store, "bob", &["one"]).await;
+    running.catch_up().await.unwrap();
+    running.stop().await;
+    let mut transaction = store.begin().await.unwrap();
+    let odd = [("bob".to_owned(), Some(r#"{"other":"shape"}"#.to_owned()))];
+    transaction.save_documents(&id("statement"), &odd).await.unwrap();
+    transaction.commit().await.unwrap();
+
+    let own = store.documents::<Statement<1>>().unwrap();
+    // The newer type reads the version that serves.
+    let newer = store.documents::<Statement<2>>().unwrap().serving();
+    for error in [
+        own.get("bob").await.unwrap_err(),
+        own.get_many(["ada", "eve", "bob"]).await.unwrap_err(),
+        own.list(None, 10).await.unwrap_err(),
+        newer.get("bob").await.unwrap_err(),
+        newer.list(Some("ada"), 10).await.unwrap_err(),
+    ] {
+        let Error::Document(document) = &error else { panic!("{error:?}") };
+        assert_eq!((document.projection(), document.key(), document.is_stored()), (&id("statement"), "bob", true));
+        let told = "document `bob` of `statement v1` does not fit its type any more: give the type a new version, so that it \
+                    is built anew";
+        assert_eq!(error.to_string(), told);
+        assert!(std::error::Error::source(&error).unwrap().to_string().starts_with("missing field `trail`"));
+    }
+    assert!(own.get_many(["ada"]).await.is_ok());
+
+    // A projection that comes to it says the same.
+    put_texts(&store, "bob", &["two"]).await;
+    let settings = giving_up(OnFailure::stop());
+    let running = Runner::new(store.clone()).settings(settings).document::<Statement<1>>().start().await.unwrap();
+    let (_, reason) = running.stopped().await;
+    assert!(reason.to_string().contains("document `bob` of `statement v1` does not fit"), "{reason}");
+    running.stop().await;
 }

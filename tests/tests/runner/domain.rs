@@ -1,8 +1,9 @@
 //! Accounts and orders, and what is told about them.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 
-use es_core::{Aggregate, Command, Context, Document, Event, IntoKeys, NewEvent, Recorded};
+use es_core::{Aggregate, Command, Context, Document, Event, EventFilter, IntoKeys, NewEvent, Recorded};
 use serde::{Deserialize, Deserializer, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Event, Serialize, Deserialize)]
@@ -163,6 +164,64 @@ impl Document for Fragile {
 
     fn apply(&mut self, event: &Recorded<AccountEvent>) {
         assert!(event.event != noted("break"), "it is broken");
+    }
+}
+
+/// What JSON cannot hold: a note `not a number` makes the mean one, and `not a text` gives a map keys that are not texts.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mean {
+    pub mean: f64,
+    seen: HashMap<Option<bool>, u32>,
+}
+
+impl Document for Mean {
+    const NAME: &'static str = "mean";
+    type Event = AccountEvent;
+
+    fn key(event: &Recorded<AccountEvent>) -> impl IntoKeys {
+        event.stream.id().to_owned()
+    }
+
+    fn apply(&mut self, event: &Recorded<AccountEvent>) {
+        match event.event.text().as_str() {
+            "not a number" => self.mean = f64::NAN,
+            "not a text" => drop(self.seen.insert(None, 1)),
+            _ => self.mean += 1.0,
+        }
+    }
+}
+
+/// Documents whose filter names a type that there is not.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Misspelt;
+
+impl Document for Misspelt {
+    const NAME: &'static str = "misspelt";
+    type Event = Everything;
+
+    fn key(_: &Recorded<Everything>) -> impl IntoKeys {}
+
+    fn apply(&mut self, _: &Recorded<Everything>) {}
+
+    fn filter() -> EventFilter {
+        EventFilter::categories(["order"]).types(["order.plaecd"])
+    }
+}
+
+/// Documents whose filter panics.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Unasked;
+
+impl Document for Unasked {
+    const NAME: &'static str = "unasked";
+    type Event = AccountEvent;
+
+    fn key(_: &Recorded<AccountEvent>) -> impl IntoKeys {}
+
+    fn apply(&mut self, _: &Recorded<AccountEvent>) {}
+
+    fn filter() -> EventFilter {
+        panic!("nobody knows")
     }
 }
 

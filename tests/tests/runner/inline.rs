@@ -1,15 +1,16 @@
 //! Inline: read models that are written in the append's own transaction.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Conflict, Document, Error, EventStoreExt, ExpectedVersion, Inline, InlineBuilder, ProjectionState, ReadModels,
-    Retry, Runner, StartError, Version,
+    Append, Conflict, Document, DocumentError, Error, EventStore, EventStoreExt, ExecuteError, ExpectedVersion, Inline,
+    InlineBuilder, OpenError, ProjectionState, ReadModels, Retry, Runner, StartError, Version,
 };
 
-use super::domain::{Account, Order, OrderEvent, Statement, Tally, Write, noted};
-use super::world::{Notes, PATIENCE, Script, World, id, put_texts, status, texts};
+use super::domain::{Account, Mean, Misspelt, Order, OrderEvent, Statement, Tally, Unasked, Write, audited, noted};
+use super::world::{Indelible, Notes, PATIENCE, Script, World, account, id, put_raw, put_texts, status, texts};
 
 fn over<S: World>(store: &S, script: &Arc<Script>) -> InlineBuilder<S> {
     Inline::over(store.clone()).document::<Statement<1>>().project(Notes::<S>::new(script))
@@ -59,7 +60,7 @@ pub async fn what_cannot_be_taken_in_is_not_stored<S: World>(store: S) {
     let before = (store.log_end().await.unwrap(), store.notes().await, get::<S, Statement<1>>(&store, "ada").await);
     for text in ["poison", "panic at once"] {
         let refused = append(&inline, "ada", text).await.unwrap_err();
-        assert!(matches!(&refused, Error::Store { source } if source.to_string().contains("notes v1")), "{refused:?}");
+        assert!(matches!(&refused, Error::Refused { projection, .. } if *projection == id("notes")), "{refused:?}");
         let events = vec![noted("fine"), noted(text)];
         inline.append_events::<Account>(&"bob".to_owned(), ExpectedVersion::Any, events).await.unwrap_err();
         let after = (store.log_end().await.unwrap(), store.notes().await, get::<S, Statement<1>>(&store, "ada").await);
@@ -225,6 +226,75 @@ pub async fn nobody_runs_it<S: World>(store: S) {
     running.catch_up().await.expect("another version is another read model");
     running.stop().await;
     let refused = Inline::over(store.clone()).document::<Statement<2>>().open().await.unwrap_err();
-    assert!(matches!(refused, Error::Setup { .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Store(Error::Setup { .. })), "{refused:?}");
     assert_eq!(get::<S, Statement<2>>(&store, "ada").await.unwrap().trail.len(), 1, "nothing of it was touched");
+}
+
+pub async fn what_cannot_be_opened_says_why<S: World>(store: S) {
+    let over = || Inline::over(store.clone());
+    let said = |refused: &OpenError| std::error::Error::source(refused).map(ToString::to_string);
+
+    let refused = over().open().await.unwrap_err();
+    assert!(matches!(refused, OpenError::Nothing), "{refused:?}");
+    let refused = over().document::<Tally<1>>().document::<Tally<2>>().document::<Tally<1>>().open().await.unwrap_err();
+    assert!(matches!(&refused, OpenError::Twice { id: twice } if *twice == id("tally")), "{refused:?}");
+    let refused = over().document::<Misspelt>().open().await.unwrap_err();
+    assert!(matches!(&refused, OpenError::Filter { id: of, .. } if *of == id("misspelt")), "{refused:?}");
+    assert!(refused.to_string().contains("`order.plaecd`"), "{refused}");
+    let refused = over().document::<Unasked>().open().await.unwrap_err();
+    assert!(
+        matches!(&refused, OpenError::Filter { .. }) && refused.to_string().contains("nobody knows"),
+        "{refused:?}"
+    );
+    assert!(store.projections().await.unwrap().is_empty(), "nothing of it came to be");
+
+    // In an empty log there is nothing to be built from.
+    over().project(Indelible::<S>(PhantomData)).open().await.unwrap();
+    store.drop_projection(&id("indelible")).await.unwrap();
+    put_texts(&store, "ada", &["one", "poison"]).await;
+    let refused = over().project(Indelible::<S>(PhantomData)).open().await.unwrap_err();
+    assert!(matches!(&refused, OpenError::NoClear { id: new } if *new == id("indelible")), "{refused:?}");
+    assert!(refused.to_string().contains("`Projector::clear`"), "{refused}");
+
+    let script = Script::breaking(&["poison"]);
+    let refused = over().project(Notes::<S>::new(&script)).open().await.unwrap_err();
+    assert!(matches!(&refused, OpenError::NotBuilt { id: new, .. } if *new == id("notes")), "{refused:?}");
+    assert_eq!(said(&refused).unwrap(), "cannot take in poison");
+    put_raw(&store, "ada", audited("eve")).await;
+    script.mend("poison");
+    let refused = over().project(Notes::<S>::new(&script)).open().await.unwrap_err();
+    assert!(matches!(&refused, OpenError::NotBuilt { .. }), "{refused:?}");
+    assert_eq!(said(&refused).unwrap(), "event 3 of stream `account-ada` cannot be read");
+    assert!(store.notes().await.is_empty() && store.projections().await.unwrap().is_empty(), "nothing of it was kept");
+}
+
+pub async fn a_refused_append_is_told_from_a_failure_of_the_store<S: World>(store: S) {
+    let inline = Inline::over(store.clone()).document::<Mean>().open().await.unwrap();
+    append(&inline, "ada", "one").await.unwrap();
+    // By a document that could not be read again, and by an event that its projection does not know.
+    let refused = append(&inline, "ada", "not a number").await.unwrap_err();
+    let Error::Refused { projection, source } = &refused else { panic!("{refused:?}") };
+    assert!(refused.is_refused() && !refused.is_transient() && *projection == id("mean"));
+    let document = source.downcast_ref::<DocumentError>().expect("it says which document");
+    assert_eq!((document.key(), document.is_stored()), ("ada", false));
+    let unknown = Append::new(account("ada"), ExpectedVersion::Any, vec![audited("eve")]);
+    let refused = inline.append(unknown).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused { source, .. } if source.to_string().contains("event 2")), "{refused:?}");
+    let command = Write { id: "ada".into(), text: Some("not a number".into()) };
+    let refused = inline.execute(command).await.unwrap_err();
+    assert!(matches!(&refused, ExecuteError::Store(error) if error.is_refused()), "{refused:?}");
+    assert_eq!(
+        (length(&store).await, get::<S, Mean>(&store, "ada").await.unwrap().mean),
+        (1, 1.0),
+        "nothing was stored"
+    );
+    // On PostgreSQL, whoever drops it while it is used has taken away the table.
+    store.drop_projection(&id("mean")).await.unwrap();
+    if let Err(failed) = append(&inline, "ada", "two").await {
+        assert!(matches!(failed, Error::Store { .. } | Error::Setup { .. }), "{failed:?}");
+    }
+}
+
+async fn length<S: World>(store: &S) -> u64 {
+    store.load::<Account>("ada").await.unwrap().version.0
 }

@@ -42,12 +42,16 @@ macro_rules! runner_tests {
                 waiting_for_a_command
                 waiting_ends_when_it_stops_or_time_is_up
                 bad_configuration_is_refused
+                filters_that_name_what_there_is_not_are_refused
                 the_handle_tells_how_far_it_is
             }
             documents {
                 any_batch_size_gives_the_same_documents
                 a_rebuild_beside_writers_equals_a_live_twin
                 a_panic_in_a_document_is_a_failure
+                what_could_not_be_read_again_is_not_stored
+                a_rebuilt_document_that_could_not_be_read_again_is_not_stored
+                a_document_of_another_shape_says_which_it_is
             }
             failures {
                 stop_is_typed_and_begins_again_with_the_same_event
@@ -127,6 +131,8 @@ macro_rules! runner_tests {
                 appends_beside_it_do_not_keep_it_from_being_built
                 a_document_is_rebuilt_beside_writers
                 nobody_runs_it
+                what_cannot_be_opened_says_why
+                a_refused_append_is_told_from_a_failure_of_the_store
             }
             one_key {
                 what_was_damaged_is_right_again

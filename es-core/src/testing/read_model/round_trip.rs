@@ -88,7 +88,7 @@ fn write<D: Document>(key: &str, document: &D) -> Result<String, String> {
 
 fn read<D: Document>(id: &ProjectionId, key: &str, text: &str) -> Result<D, String> {
     let unreadable = |error| format!("document `{key}` cannot be read again: {}\n{}", chain(&error), pretty(text));
-    document::decode(id, text).map_err(unreadable)
+    document::decode(id, key, text).map_err(unreadable)
 }
 
 /// Its content, as maps have no order.

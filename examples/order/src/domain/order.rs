@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::payment::Decline;
 use super::{CardToken, CustomerId, Line, Money, OrderId, Sku, total};
 
+/// Each line is a reservation, and several events name them all.
+pub const MAX_LINES: usize = 100;
+
 /// Whoever acts upon an event sees nothing but the event. So those that others act upon say what is needed for that: the lines.
 #[derive(Clone, Debug, Deserialize, Event, PartialEq, Serialize)]
 #[event(category = "order")]
@@ -107,6 +110,8 @@ pub enum OrderError {
     NotInOrder(Sku),
     #[error("a line of `{0}` needs at least one piece")]
     NoPieces(Sku),
+    #[error("an order has at most {MAX_LINES} lines")]
+    TooManyLines,
     #[error("the lines cost more than can be counted")]
     TooExpensive,
     #[error("an order without lines cannot be checked out")]
@@ -137,6 +142,9 @@ fn place(customer: CustomerId, lines: Vec<Line>) -> Result<Vec<OrderEvent>, Orde
 
 /// An article has one line at most, so that the order and the article name a reservation.
 fn check(lines: &[Line]) -> Result<Money, OrderError> {
+    if lines.len() > MAX_LINES {
+        return Err(OrderError::TooManyLines);
+    }
     let mut seen = BTreeSet::new();
     for Line { sku, quantity, .. } in lines {
         if *quantity == 0 {

@@ -2,7 +2,7 @@
 
 use es_core::testing::{given, given_nothing};
 use order::domain::Money;
-use order::domain::order::{CancelReason, Order, OrderCommand, OrderError, OrderEvent, Status};
+use order::domain::order::{CancelReason, MAX_LINES, Order, OrderCommand, OrderError, OrderEvent, Status};
 use order::domain::payment::Decline;
 
 use crate::words::{TOTAL, ada, card, id, line, lines, sku};
@@ -85,6 +85,19 @@ fn an_article_has_one_line_with_at_least_one_piece() {
     given::<Order>(placed()).when(remove("spoon")).then_rejected(OrderError::NotInOrder(sku("spoon")));
     let twice = OrderCommand::Place { id: id(), customer: ada(), lines: [lines(), lines()].concat() };
     given_nothing::<Order>().when(twice).then_rejected(OrderError::AlreadyInOrder(sku("teapot")));
+}
+
+#[test]
+fn an_order_has_so_many_lines_and_no_more() {
+    let many = |count: usize| (0..count).map(|number| line(&format!("cup-{number}"), 1, 700)).collect::<Vec<_>>();
+    let place = |count| OrderCommand::Place { id: id(), customer: ada(), lines: many(count) };
+    let full = OrderEvent::Placed { customer: ada(), lines: many(MAX_LINES) };
+    given_nothing::<Order>().when(place(MAX_LINES + 1)).then_rejected(OrderError::TooManyLines);
+    given_nothing::<Order>()
+        .when(place(MAX_LINES))
+        .then(full)
+        .when(add("spoon", 1, 250))
+        .then_rejected(OrderError::TooManyLines);
 }
 
 #[test]

@@ -56,6 +56,8 @@ async fn the_details_show_the_payment_and_the_shipment_of_a_shipped_order() {
         .expect(
             "7",
             OrderDetails {
+                version: 7,
+                others: 5,
                 customer: ada(),
                 status: Status::Shipped,
                 lines: lines(),
@@ -80,6 +82,8 @@ async fn the_details_show_why_an_order_was_cancelled() {
         .expect(
             "7",
             OrderDetails {
+                version: 3,
+                others: 2,
                 customer: ada(),
                 status: Status::Cancelled,
                 lines: lines(),

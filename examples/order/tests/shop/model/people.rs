@@ -19,9 +19,7 @@ pub(crate) struct People {
 
 impl People {
     pub(crate) fn new(orders: u32, random: &mut Random) -> Self {
-        let customers = (0..orders).map(|number| customer(number, random)).collect::<Vec<_>>();
-        let suppliers = (0..SUPPLIERS).map(|number| supplier(number % ARTICLES, random)).collect::<Vec<_>>();
-        let mut plans = [customers, suppliers].concat();
+        let mut plans = plans(orders, random);
         plans.iter_mut().for_each(|plan| plan.reverse());
         Self { plans }
     }
@@ -39,6 +37,13 @@ impl People {
         self.plans.retain(|plan| !plan.is_empty());
         command
     }
+}
+
+/// For each person what is to be done, in order.
+pub(crate) fn plans(orders: u32, random: &mut Random) -> Vec<Vec<ShopCommand>> {
+    let customers = (0..orders).map(|number| customer(number, random)).collect::<Vec<_>>();
+    let suppliers = (0..SUPPLIERS).map(|number| supplier(number % ARTICLES, random)).collect::<Vec<_>>();
+    [customers, suppliers].concat()
 }
 
 fn customer(number: u32, random: &mut Random) -> Vec<ShopCommand> {

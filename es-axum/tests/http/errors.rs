@@ -1,0 +1,147 @@
+//! What each error becomes, and what of it stays here.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use axum::response::IntoResponse;
+use es_axum::{Problem, ToProblem};
+use es_core::{
+    CorrelationId, Error, ExecuteError, IdempotencyKey, InvalidIdempotencyKey, InvalidStreamId, Metadata, Position,
+    ProjectionId, StreamId, WaitError,
+};
+use tracing::field::{Field, Visit};
+
+use crate::service::Answer;
+
+const SECRET: &str = "password=hunter2";
+
+async fn answer(problem: impl Into<Problem>) -> Answer {
+    Answer::of(problem.into().into_response()).await
+}
+
+fn unknown_outcome() -> Error {
+    Error::UnknownOutcome { stream: StreamId::new("account", "ada").unwrap(), source: SECRET.into() }
+}
+
+#[tokio::test]
+async fn a_failure_of_ours_is_500_and_tells_nothing_but_where_to_look() {
+    let id = CorrelationId::new();
+    let conversation = Metadata::default().with_correlation(id);
+    let command = InvalidIdempotencyKey::Command { command: "hunter2", message: SECRET.into() };
+    let category = InvalidStreamId::CategoryCharacter { category: SECRET.into() };
+    for error in [Error::store(SECRET), Error::setup(SECRET), command.into(), category.into()] {
+        let answer = conversation.clone().scope(answer(ExecuteError::<Infallible>::from(error))).await;
+        let problem = answer.problem(500);
+        assert_eq!(problem.members["correlation_id"], id.to_string());
+        assert_eq!(problem.members.len(), 1);
+        assert!(!format!("{answer:?}").contains("hunter2"), "{answer:?}");
+    }
+    let unknown = WaitError::Unknown { id: ProjectionId::new("hunter2", 1).unwrap() };
+    let answer = answer(unknown).await;
+    assert!(!format!("{answer:?}").contains("hunter2"), "{answer:?}");
+    answer.problem(500).members["correlation_id"].as_str().unwrap().parse::<CorrelationId>().unwrap();
+}
+
+#[tokio::test]
+async fn what_will_pass_is_503_and_says_what_is_safe() {
+    let execute = answer(ExecuteError::<Infallible>::from(Error::unavailable(SECRET))).await;
+    assert_eq!(execute.problem(503).members["safe_to_repeat"], true);
+    assert_eq!(execute.header("retry-after"), Some("1"));
+
+    // A read that comes after a command says nothing of the command.
+    let id = ProjectionId::new("hunter2", 1).unwrap();
+    let late = WaitError::TimedOut { id, reached: Position(7), wanted: Position(9) };
+    for read in [answer(Error::unavailable(SECRET)).await, answer(late).await] {
+        assert_eq!(read.problem(503).members.get("safe_to_repeat"), None);
+        assert_eq!(read.header("retry-after"), Some("1"));
+        assert!(!format!("{read:?}").contains("hunter2"), "{read:?}");
+    }
+
+    for unknown in [answer(unknown_outcome()).await, answer(ExecuteError::<Infallible>::from(unknown_outcome())).await]
+    {
+        let problem = unknown.problem(503);
+        assert_eq!(problem.members["safe_to_repeat"], false);
+        assert!(problem.detail.unwrap().contains("`Idempotency-Key`"));
+        assert_eq!(unknown.header("retry-after"), None, "nothing invites the client to do it again");
+        assert!(!format!("{unknown:?}").contains("hunter2"), "{unknown:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_client_named_wrongly_is_400() {
+    let id = StreamId::new("account", "7".repeat(2000)).unwrap_err();
+    assert!(answer(Error::from(id)).await.problem(400).detail.unwrap().contains("2000 bytes"));
+    answer(Error::from(IdempotencyKey::new("").unwrap_err())).await.problem(400);
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the order is on its way already")]
+struct Shipped;
+
+impl ToProblem for Shipped {}
+
+#[tokio::test]
+async fn a_refusal_is_422_in_its_own_words_unless_it_says_otherwise() {
+    let problem = answer(ExecuteError::Rejected(Shipped)).await.problem(422);
+    assert_eq!(problem.detail.as_deref(), Some("the order is on its way already"));
+    let gone = |_: Shipped| Problem::new(axum::http::StatusCode::GONE);
+    answer(Problem::of(ExecuteError::Rejected(Shipped), gone)).await.problem(410);
+}
+
+/// Remembers all that is told.
+#[derive(Clone, Default)]
+struct Listener(Arc<Mutex<String>>);
+
+impl tracing::Subscriber for Listener {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut Words(&self.0, *event.metadata().level()));
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+struct Words<'l>(&'l Mutex<String>, tracing::Level);
+
+impl Visit for Words<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push_str(&format!("{} {field}={value:?}\n", self.1));
+    }
+}
+
+#[test]
+fn what_is_not_told_to_the_client_is_told_to_tracing_with_the_conversation() {
+    let listener = Listener::default();
+    let problem = tracing::subscriber::with_default(listener.clone(), || Problem::from(Error::store(SECRET)));
+    let told = listener.0.lock().unwrap().clone();
+    assert!(told.contains("ERROR error=the store failed: password=hunter2"), "{told}");
+    assert!(told.contains(problem.members["correlation_id"].as_str().unwrap()), "{told}");
+}
+
+#[test]
+fn a_member_that_the_standard_has_taken_is_refused_aloud() {
+    let listener = Listener::default();
+    let unwritable = BTreeMap::from([([1, 2], 3)]);
+    let make = || {
+        Problem::new(axum::http::StatusCode::GONE).with("status", 200).with("bad", unwritable.clone()).with("good", 1)
+    };
+    let problem = tracing::subscriber::with_default(listener.clone(), make);
+    assert_eq!(serde_json::to_value(&problem).unwrap()["status"], 410);
+    assert_eq!(problem.members.keys().collect::<Vec<_>>(), ["good"]);
+    let told = listener.0.lock().unwrap().clone();
+    assert!(told.contains("ERROR member=\"status\"") && told.contains("ERROR member=\"bad\""), "{told}");
+}

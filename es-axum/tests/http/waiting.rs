@@ -1,0 +1,78 @@
+//! `Prefer: wait`.
+
+use axum::Router;
+use axum::http::Request;
+use es_core::Runner;
+use es_memory::MemoryStore;
+use serde_json::{Value, json};
+
+use crate::service::{Answer, Balance, balance, send, service};
+
+async fn pay_in(app: &Router, headers: &[(&str, &str)]) -> Answer {
+    send(app, Request::post("/accounts/ada/visible-deposits"), headers, r#"{"amount":5}"#).await
+}
+
+#[tokio::test]
+async fn a_client_that_waits_sees_what_it_did() {
+    let store = MemoryStore::new();
+    let app = service(&store);
+    let running = Runner::new(store.clone()).document::<Balance>().start().await.unwrap();
+    for (round, prefer) in (1_u64..).zip(["wait=20", "respond-async, WAIT = \"20\"; foo=bar", "wait=20, wait=0"]) {
+        let answer = pay_in(&app, &[("prefer", prefer)]).await;
+        assert_eq!(answer.json(201), json!({ "cents": round * 5 }), "{prefer}");
+        assert_eq!(answer.header("preference-applied"), Some("wait=20"), "{prefer}");
+    }
+    let two_headers = pay_in(&app, &[("prefer", "return=minimal"), ("prefer", "wait=3600")]).await;
+    assert_eq!(two_headers.json(201), json!({ "cents": 20 }));
+    assert_eq!(two_headers.header("preference-applied"), Some("wait=30"), "no client waits longer than that");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_visible_in_time_is_done_all_the_same() {
+    let store = MemoryStore::new();
+    let app = service(&store);
+    // Known, and run by nobody.
+    Runner::new(store.clone()).document::<Balance>().start().await.unwrap().stop().await;
+    let answer = pay_in(&app, &[("prefer", "wait=0"), ("idempotency-key", "k")]).await;
+    assert_eq!(answer.json(202), Value::Null);
+    assert_eq!((answer.header("preference-applied"), answer.header("etag")), (None, Some("\"1\"")));
+    assert_eq!(answer.header("retry-after"), None, "nothing invites the client to do it again");
+    assert_eq!(balance(&store).await, 5);
+
+    let again = pay_in(&app, &[("prefer", "wait=0"), ("idempotency-key", "k")]).await;
+    assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (202, Some("true")));
+    assert_eq!(balance(&store).await, 5);
+}
+
+#[tokio::test]
+async fn a_wait_that_cannot_end_well_is_no_error_of_the_command() {
+    let store = MemoryStore::new();
+    let app = service(&store);
+    // Nobody has ever heard of the projection.
+    assert_eq!(pay_in(&app, &[("prefer", "wait=20")]).await.status, 202);
+    assert_eq!(balance(&store).await, 5);
+}
+
+#[tokio::test]
+async fn who_has_not_asked_does_not_wait_and_nobody_is_late() {
+    let store = MemoryStore::new();
+    let app = service(&store);
+    Runner::new(store.clone()).document::<Balance>().start().await.unwrap().stop().await;
+    for prefer in
+        [None, Some("wait"), Some("wait=soon"), Some("wait=-1"), Some("wait="), Some("waits=5"), Some("\u{fc}")]
+    {
+        let headers: Vec<_> = prefer.map(|prefer| ("prefer", prefer)).into_iter().collect();
+        let answer = pay_in(&app, &headers).await;
+        assert_eq!((answer.status.as_u16(), answer.header("preference-applied")), (201, None), "{prefer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_refusal_and_an_old_version_a_conflict() {
+    let app = service(&MemoryStore::new());
+    let path = "/accounts/ada/visible-deposits";
+    let prefer = ("prefer", "wait=20");
+    send(&app, Request::post(path), &[prefer], r#"{"amount":0}"#).await.problem(422);
+    send(&app, Request::post(path), &[prefer, ("if-match", "\"3\"")], r#"{"amount":5}"#).await.problem(412);
+}
