@@ -1,5 +1,6 @@
 //! Aggregates: the pure heart. State, and how events change it.
 
+use crate::cache::Caching;
 use crate::error::Error;
 use crate::event::AggregateEvent;
 use crate::id::{AggregateId, AsId};
@@ -60,6 +61,11 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// state's type.
     fn snapshots() -> Snapshots<Self> {
         Snapshots::never()
+    }
+
+    /// Whether its state is kept at hand between commands. By default it is not, and nothing is asked of the state's type.
+    fn caching() -> Caching<Self> {
+        Caching::never()
     }
 }
 

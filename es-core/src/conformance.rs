@@ -40,6 +40,7 @@
 )]
 
 pub mod append;
+pub mod caching;
 pub mod concurrency;
 pub mod conversation;
 pub mod execute;
@@ -318,6 +319,14 @@ macro_rules! conformance_tests {
                 the_past_can_be_loaded
                 an_unreadable_event_is_named
             }
+            caching {
+                a_state_at_hand_that_is_behind_is_brought_up_to_date
+                no_state_at_hand_refuses_wrongly
+                no_state_at_hand_says_wrongly_that_nothing_is_to_be_done
+                a_stated_version_is_not_compared_with_a_state_at_hand
+                keys_are_found_beside_a_state_at_hand
+                outcomes_upon_states_at_hand_equal_replays
+            }
         }
     };
 }
@@ -567,6 +576,7 @@ mod tests {
         let listed = |case: &str| list.lines().any(|line| line.trim() == case);
         let themes = [
             include_str!("conformance/append.rs"),
+            include_str!("conformance/caching.rs"),
             include_str!("conformance/concurrency.rs"),
             include_str!("conformance/conversation.rs"),
             include_str!("conformance/execute.rs"),

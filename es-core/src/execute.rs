@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use crate::aggregate::{Aggregate, stream_of};
+use crate::aggregate::{Aggregate, Loaded, stream_of};
+use crate::cache::Basis;
 use crate::command::{Command, Context, Handle, HandleWith};
 use crate::error::{Conflict, Error, ExecuteError};
 use crate::event::IntoEvents;
@@ -17,6 +18,7 @@ use crate::load::Load;
 use crate::metadata::{CausationId, CorrelationId, Metadata, TraceContext};
 use crate::recorded::{Append, Appended, NewEvent, Recorded};
 use crate::retry::Retry;
+use crate::snapshot::Snapshots;
 use crate::store::{BoxFuture, EventStore};
 use crate::stream::{ExpectedVersion, StreamId, Version};
 use crate::timestamp::Timestamp;
@@ -121,6 +123,14 @@ pub struct Outcome<A: Aggregate> {
     /// Whether this is the outcome of an earlier command under the same [key](Execute::idempotency_key), and nothing was
     /// decided or stored. The version and the state are those that it led to; the aggregate may have moved on since.
     pub repeated: bool,
+}
+
+/// How a command was done.
+enum Done<A: Aggregate> {
+    /// By an earlier one, under the same key.
+    Before(Outcome<A>),
+    /// With these events.
+    Now(Vec<Recorded<A::Event>>),
 }
 
 /// Without the state and the events, so that neither has to be `Debug` for a test to `unwrap_err`.
@@ -267,31 +277,59 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         keyed: Option<&Keyed>,
     ) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
         let snapshots = C::Aggregate::snapshots();
-        let mut load = Load::<C::Aggregate>::run(self.store, stream.clone(), &snapshots).await?;
+        // Commands of this process for the same stream come one after the other, instead of being in each other's way.
+        let _turn = match self.store.cache() {
+            Some(cache) if D::AT_ONCE => Some(cache.turn(stream).await),
+            _ => None,
+        };
+        let mut basis = Basis::find(self.store, stream, &snapshots).await?;
+        loop {
+            let done = self.attempt_upon(&mut basis, keyed, &snapshots).await;
+            // What was decided upon a state at hand is believed where the store let it in behind that state's version, and nowhere else.
+            let proves_nothing = match &done {
+                Ok(Done::Now(events)) => events.is_empty(),
+                Ok(Done::Before(_)) => false,
+                Err(error) => error.is_rejected() || error.is_conflict(),
+            };
+            if proves_nothing && basis.confirm(self.store, &snapshots).await? {
+                continue;
+            }
+            return Ok(match done? {
+                Done::Before(first) => first,
+                Done::Now(events) => {
+                    let Loaded { stream, version, state } = basis.load.loaded;
+                    Outcome { stream, version, events, state, attempts: 1, repeated: false }
+                }
+            });
+        }
+    }
+
+    async fn attempt_upon(
+        &self,
+        basis: &mut Basis<C::Aggregate>,
+        keyed: Option<&Keyed>,
+        snapshots: &Snapshots<C::Aggregate>,
+    ) -> Result<Done<C::Aggregate>, ExecuteError<D::Error>> {
+        let load = &mut basis.load;
         // Only now: what was done under the key before the load is found, so the state is one without it.
         if let Some(first) = self.first_outcome(keyed, &mut load.loaded).await? {
-            return Ok(first);
+            return Ok(Done::Before(first));
         }
-        self.check_expectation(stream, load.loaded.version)?;
-        let events = self.decide(&load.loaded.state, stream, load.loaded.version).await?;
-        let Some(recorded) = self.store_events(&mut load, events, keyed).await? else {
+        let (stream, version) = (&load.loaded.stream, load.loaded.version);
+        self.check_expectation(stream, version)?;
+        let events = self.decide(&load.loaded.state, stream, version).await?;
+        let Some(recorded) = self.store_events(load, events, keyed).await? else {
             let first = self.first_outcome(keyed, &mut load.loaded).await?;
-            return first.ok_or_else(|| Error::unavailable(keyed::Forgotten).into());
+            return Ok(Done::Before(first.ok_or_else(|| Error::unavailable(keyed::Forgotten))?));
         };
-        if !recorded.is_empty()
-            && let Some(snapshot) = load.due_snapshot(&snapshots)
-        {
-            self.store.offer_snapshot(snapshot);
+        if let Some(last) = recorded.last() {
+            if let Some(snapshot) = load.due_snapshot(snapshots) {
+                load.snapshot = load.loaded.version;
+                self.store.offer_snapshot(snapshot);
+            }
+            basis.keep(self.store, last.id);
         }
-        let loaded = load.loaded;
-        Ok(Outcome {
-            stream: loaded.stream,
-            version: loaded.version,
-            events: recorded,
-            state: loaded.state,
-            attempts: 1,
-            repeated: false,
-        })
+        Ok(Done::Now(recorded))
     }
 
     fn check_expectation(&self, stream: &StreamId, actual: Version) -> Result<(), Error> {
@@ -381,6 +419,11 @@ pub trait Decide<C: Command>: Send + Sync + sealed::Sealed {
     /// The domain's own reason to say no.
     type Error: std::error::Error + Send + Sync + 'static;
 
+    /// Whether a decision is made at once. Who decides in his own time may execute other commands meanwhile, and must not keep
+    /// them waiting.
+    #[doc(hidden)]
+    const AT_ONCE: bool;
+
     #[doc(hidden)]
     fn decide(
         &self,
@@ -410,6 +453,8 @@ where
 {
     type Error = <C::Aggregate as Handle<C>>::Error;
 
+    const AT_ONCE: bool = true;
+
     async fn decide(
         &self,
         state: &C::Aggregate,
@@ -427,6 +472,8 @@ where
     C::Aggregate: HandleWith<C, V>,
 {
     type Error = <C::Aggregate as HandleWith<C, V>>::Error;
+
+    const AT_ONCE: bool = false;
 
     async fn decide(
         &self,

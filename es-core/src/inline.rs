@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::cache::AggregateCache;
 use crate::document::Document;
 use crate::error::Error;
 use crate::idempotency::{IdempotencyKey, KeyUse};
@@ -256,6 +257,10 @@ impl<S: ReadModelStore> EventStore for Inline<S> {
 
     async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
         self.store.delete_snapshots(stream).await
+    }
+
+    fn cache(&self) -> Option<&AggregateCache> {
+        self.store.cache()
     }
 }
 

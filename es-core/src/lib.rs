@@ -109,6 +109,8 @@ mod context;
 mod store;
 mod snapshot;
 mod load;
+mod turns;
+mod cache;
 mod execute;
 mod retry;
 mod read;
@@ -134,6 +136,7 @@ pub mod testing;
 pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Dispatch, Loaded};
+pub use cache::{AggregateCache, Caching};
 pub use causation::{CausationTree, Caused};
 pub use command::{Command, Context, Handle, HandleWith};
 pub use document::{Document, DocumentError, IntoKeys, MAX_KEY_BYTES};

@@ -13,10 +13,10 @@ use crate::stream::{StreamId, Version};
 pub(crate) struct Load<A> {
     pub(crate) loaded: Loaded<A>,
     /// The version up to which a usable snapshot stands in the store.
-    snapshot: Version,
+    pub(crate) snapshot: Version,
     /// The version of a snapshot that did not decode.
     unreadable: Option<Version>,
-    load_time: Duration,
+    pub(crate) load_time: Duration,
 }
 
 impl<A: Aggregate> Load<A> {
@@ -36,6 +36,11 @@ impl<A: Aggregate> Load<A> {
         }
         let Folding { state, version, snapshot, unreadable, .. } = folding;
         Ok(Self { loaded: Loaded::new(stream, version, state), snapshot, unreadable, load_time: start.elapsed() })
+    }
+
+    /// One that was done for an earlier command.
+    pub(crate) fn known(loaded: Loaded<A>, snapshot: Version, load_time: Duration) -> Self {
+        Self { loaded, snapshot, unreadable: None, load_time }
     }
 
     /// The snapshot of the aggregate as it is now, if it is due.

@@ -8,6 +8,7 @@ mod names;
 use std::borrow::Cow;
 use std::future::Future;
 
+use crate::cache::AggregateCache;
 use crate::error::Error;
 use crate::event::{EncodedEvent, Event};
 use crate::idempotency::{IdempotencyKey, KeyUse};
@@ -193,6 +194,12 @@ pub trait EventStore: Send + Sync {
     /// # Errors
     /// The store's own failures.
     fn delete_snapshots(&self, stream: &StreamId) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Where the aggregates are kept that a command may find at hand. By default nowhere: every command loads its own. What is in
+    /// it must have been stored for good, so the store inside a transaction has none.
+    fn cache(&self) -> Option<&AggregateCache> {
+        None
+    }
 }
 
 /// Takes in what a [load](EventStore::fold_stream) hands out.

@@ -223,6 +223,7 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// | `snapshot(slower_than_ms = 20)` | a snapshot whenever loading took longer |
 /// | `snapshot(when = path)` | a snapshot whenever a `fn(&SnapshotInfo) -> bool` says so |
 /// | `snapshot(…, version = 2)` | the version of the state, at least 1, which is the default |
+/// | `cached` | the state is kept at hand between commands, as a clone; the type has to be `Clone` |
 /// | `crate = path` | where es-core is, for those who re-export it |
 ///
 /// `apply = Account::apply` needs the inherent function: if there is none, the path could only mean the method that is

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position,
+    AggregateCache, Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position,
     ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -48,6 +48,7 @@ struct Parts {
     log: Log,
     keys: Keys,
     snapshots: Snapshots,
+    cache: AggregateCache,
     kept: Arc<Kept>,
     /// Given at every append.
     appended: Signal,
@@ -62,6 +63,20 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that keeps aggregates at hand in a cache of your own making. [`new`](Self::new) gives it one of the
+    /// default size.
+    ///
+    /// ```
+    /// use es_core::AggregateCache;
+    /// use es_memory::MemoryStore;
+    ///
+    /// let store = MemoryStore::with_cache(AggregateCache::new(100_000, 1 << 30));
+    /// # let _ = store;
+    /// ```
+    pub fn with_cache(cache: AggregateCache) -> Self {
+        Self { parts: Arc::new(Parts { cache, ..Parts::default() }) }
     }
 
     /// How long idempotency keys are known, on all handles of this store. The default is
@@ -203,6 +218,10 @@ impl EventStore for MemoryStore {
     async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
         self.parts.snapshots.forget(stream);
         Ok(())
+    }
+
+    fn cache(&self) -> Option<&AggregateCache> {
+        Some(&self.parts.cache)
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use es_core::Error;
+use es_core::{AggregateCache, Error};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Row, SqlStr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -32,6 +32,9 @@ pub(crate) struct Connections {
     options: PgConnectOptions,
     target: String,
     schema: Schema,
+    /// Emptied whenever a connection is opened: if what is behind it was replaced by a backup, the connections to what was there
+    /// before are gone.
+    cache: AggregateCache,
     who_and_where: SqlStr,
     /// The one that was used last lies on top, so that no more are kept busy than there is work for.
     idle: Mutex<Vec<Idle>>,
@@ -121,6 +124,7 @@ impl Connections {
         options: PgConnectOptions,
         target: String,
         schema: Schema,
+        cache: AggregateCache,
         max: u32,
         acquire_timeout: Duration,
     ) -> Self {
@@ -129,6 +133,7 @@ impl Connections {
             target,
             who_and_where: in_schema(WHO_AND_WHERE, &schema),
             schema,
+            cache,
             idle: Mutex::default(),
             free: Arc::new(Semaphore::new(
                 usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS),
@@ -149,6 +154,10 @@ impl Connections {
 
     pub(crate) fn acquire_timeout(&self) -> Duration {
         self.acquire_timeout
+    }
+
+    pub(crate) fn cache(&self) -> &AggregateCache {
+        &self.cache
     }
 
     pub(crate) fn schema(&self) -> &Schema {
@@ -230,6 +239,7 @@ impl Connections {
         let mut connection = self.connect().await?;
         let (backend, home) =
             self.answer(self.who(&mut connection)).await?.map_err(|e| error::read(&self.schema, e))?;
+        self.cache.clear();
         if home { Ok(Open { connection, backend }) } else { Err(error::not_at_home(&self.schema, None)) }
     }
 

@@ -55,7 +55,7 @@ struct State {
 }
 
 /// An append that waits.
-struct Waiting {
+pub(crate) struct Waiting {
     append: Arc<Prepared>,
     answer: oneshot::Sender<Answer>,
 }
@@ -71,7 +71,7 @@ enum Place {
 }
 
 /// What is said to an append that waits.
-enum Answer {
+pub(crate) enum Answer {
     /// It is the first in the queue, and has to see to it that the queue is worked off.
     Turn(Turn),
     /// It took part.
@@ -79,7 +79,7 @@ enum Answer {
 }
 
 /// What became of an append that took part.
-enum Outcome {
+pub(crate) enum Outcome {
     Stored(Appended),
     /// Nothing was stored: somebody was faster.
     Beaten,
@@ -214,7 +214,7 @@ impl Waiting {
 }
 
 /// The right to have a statement under way.
-struct Turn(Option<PgStore>);
+pub(crate) struct Turn(Option<PgStore>);
 
 impl Turn {
     /// Runs a statement, and passes the turn on where that takes long. The turn comes back where it did not.
@@ -241,7 +241,7 @@ impl Drop for Turn {
 }
 
 /// That an append goes on alone.
-struct Alone {
+pub(crate) struct Alone {
     store: PgStore,
     stream: StreamId,
 }

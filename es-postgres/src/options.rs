@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use es_core::{BoxError, Error, KEYS_KEPT_FOR};
+use es_core::{AggregateCache, BoxError, Error, KEYS_KEPT_FOR};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
@@ -73,11 +73,18 @@ pub(crate) struct Behaviour {
     pub(crate) wake_ups: WakeUps,
     pub(crate) keys_kept_for: Duration,
     pub(crate) group_append: bool,
+    /// So many aggregates, and bytes.
+    pub(crate) cache: (usize, u64),
 }
 
 impl Default for Behaviour {
     fn default() -> Self {
-        Self { wake_ups: WakeUps::default(), keys_kept_for: KEYS_KEPT_FOR, group_append: true }
+        Self {
+            wake_ups: WakeUps::default(),
+            keys_kept_for: KEYS_KEPT_FOR,
+            group_append: true,
+            cache: (AggregateCache::DEFAULT_AGGREGATES, AggregateCache::DEFAULT_BYTES),
+        }
     }
 }
 
@@ -178,6 +185,19 @@ impl PgStoreOptions {
         Self { behaviour: Behaviour { keys_kept_for: time, ..self.behaviour }, ..self }
     }
 
+    /// How many aggregates are kept at hand between commands at the most, and how many bytes they take together, of those kinds that
+    /// [say so](es_core::Caching). The default is 10,000 and 64 MiB. With 0 every command loads its own.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let options = es_postgres::PgStore::options().cache(100_000, 512 << 20);
+    /// # let _ = options;
+    /// ```
+    pub fn cache(self, max_aggregates: usize, max_bytes: u64) -> Self {
+        Self { behaviour: Behaviour { cache: (max_aggregates, max_bytes), ..self.behaviour }, ..self }
+    }
+
     /// Whether appends that meet share a statement. The default is that they do: with 64 callers at a time that is several times as
     /// many appends in a second, and a caller who is alone does not notice. Each append still has an outcome of its own, and is
     /// stored as a whole or not at all.
@@ -268,7 +288,9 @@ impl PgStoreOptions {
             .application_name(name.as_deref().unwrap_or(DEFAULT_APPLICATION_NAME))
             .options(SESSION)
             .disable_statement_logging();
-        Ok(Connections::new(server, target, schema, self.max_connections, self.acquire_timeout))
+        let (aggregates, bytes) = self.behaviour.cache;
+        let cache = AggregateCache::new(aggregates, bytes);
+        Ok(Connections::new(server, target, schema, cache, self.max_connections, self.acquire_timeout))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use es_core::{
-    Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position,
-    ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
+    AggregateCache, Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage,
+    Position, ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
 use sqlx::PgConnection;
 
@@ -83,7 +83,7 @@ impl PgStore {
     }
 
     pub(crate) async fn open(connections: Connections, behaviour: Behaviour) -> Result<Self, Error> {
-        let Behaviour { wake_ups, keys_kept_for, group_append } = behaviour;
+        let Behaviour { wake_ups, keys_kept_for, group_append, cache: _ } = behaviour;
         let first = connections.acquire().await;
         let mut first = first.map_err(|e| error::first_connect(connections.target(), e))?;
         check_server(first.connection())?;
@@ -304,5 +304,9 @@ impl EventStore for PgStore {
 
     async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
         self.connections().ask(self.sql(), &mut Delete(stream)).await
+    }
+
+    fn cache(&self) -> Option<&AggregateCache> {
+        Some(self.connections().cache())
     }
 }

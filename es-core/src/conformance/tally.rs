@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
+use crate::cache::Caching;
 use crate::codec::{decode_variant, encode_variant, unknown_type};
 use crate::command::{Command, Context, Handle};
 use crate::error::{DecodeError, EncodeError};
@@ -49,6 +50,9 @@ impl AggregateEvent for TallyEvent {
     const CATEGORY: &'static str = CATEGORY;
 }
 
+/// In place of how often a snapshot is taken: none ever is, and the state is kept at hand.
+pub(super) const AT_HAND: u64 = u64::MAX;
+
 /// A state in which every event leaves its mark, and every change of their order too. It takes a snapshot every `EVERY`
 /// events, and none at all if that is 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -78,6 +82,10 @@ impl<const EVERY: u64> Aggregate for Tally<EVERY> {
             0 => Snapshots::never(),
             every => Snapshots::every(every).state_version(STATE_VERSION),
         }
+    }
+
+    fn caching() -> Caching<Self> {
+        if EVERY == AT_HAND { Caching::cloned() } else { Caching::never() }
     }
 }
 
@@ -125,5 +133,41 @@ impl<const EVERY: u64> Handle<Add<EVERY>> for Tally<EVERY> {
         }
         let added = command.amounts.into_iter().map(|amount| TallyEvent::Added { amount });
         Ok(added.collect::<Vec<_>>())
+    }
+}
+
+/// Adds 1 to what has a total of at least so much. What comes short of it by no more than `slack` is left alone, and further below
+/// that is a refusal. So each of the three answers may be the wrong one for who looks at an old state.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct AddFrom {
+    pub(super) id: String,
+    pub(super) total: u64,
+    pub(super) slack: u64,
+}
+
+impl Command for AddFrom {
+    type Aggregate = Tally<AT_HAND>;
+
+    fn aggregate_id(&self) -> &String {
+        &self.id
+    }
+}
+
+/// The total is too low.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("a total of {total} is too low")]
+pub(super) struct TooLow {
+    pub(super) total: u64,
+}
+
+impl Handle<AddFrom> for Tally<AT_HAND> {
+    type Error = TooLow;
+
+    fn handle(&self, command: AddFrom, _: &Context) -> Result<impl IntoEvents<TallyEvent>, TooLow> {
+        match self.total {
+            total if total >= command.total => Ok(Some(TallyEvent::Added { amount: 1 })),
+            total if total.saturating_add(command.slack) >= command.total => Ok(None),
+            total => Err(TooLow { total }),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::cache::AggregateCache;
 use crate::error::Error;
 use crate::idempotency::{IdempotencyKey, KeyUse};
 use crate::metadata::EventId;
@@ -91,6 +92,8 @@ pub trait ErasedEventStore: Send + Sync {
     /// # Errors
     /// As there.
     fn delete_snapshots_erased<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<(), Error>>;
+    /// [`EventStore::cache`]
+    fn cache_erased(&self) -> Option<&AggregateCache>;
 }
 
 impl<S: EventStore> ErasedEventStore for S {
@@ -153,6 +156,10 @@ impl<S: EventStore> ErasedEventStore for S {
 
     fn delete_snapshots_erased<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(self.delete_snapshots(stream))
+    }
+
+    fn cache_erased(&self) -> Option<&AggregateCache> {
+        self.cache()
     }
 }
 
@@ -249,5 +256,9 @@ impl EventStore for DynEventStore {
 
     async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
         self.0.delete_snapshots_erased(stream).await
+    }
+
+    fn cache(&self) -> Option<&AggregateCache> {
+        self.0.cache_erased()
     }
 }

@@ -1,6 +1,6 @@
 //! `Aggregate`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
@@ -14,6 +14,7 @@ pub(crate) fn aggregate(aggregate: &Aggregate<'_>) -> TokenStream {
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     let apply = apply(aggregate);
     let snapshots = aggregate.snapshot.as_ref().map(|snapshot| snapshots(aggregate, snapshot));
+    let caching = aggregate.cached.map(|span| caching(aggregate, span));
     quote! {
         #[automatically_derived]
         impl #generics #krate::Aggregate for #ident #arguments #bounds {
@@ -25,6 +26,7 @@ pub(crate) fn aggregate(aggregate: &Aggregate<'_>) -> TokenStream {
             }
 
             #snapshots
+            #caching
         }
     }
 }
@@ -65,6 +67,18 @@ fn snapshots(aggregate: &Aggregate<'_>, snapshot: &Snapshot) -> TokenStream {
     quote! {
         fn snapshots() -> #krate::Snapshots<Self> {
             #policy #version
+        }
+    }
+}
+
+/// A state that cannot be cloned is a mistake where the key stands.
+fn caching(aggregate: &Aggregate<'_>, key: Span) -> TokenStream {
+    let here = aggregate.krate.at(key);
+    let cloned = quote_spanned!(shown_at(key)=> #here::Caching::cloned());
+    let krate = &aggregate.krate;
+    quote! {
+        fn caching() -> #krate::Caching<Self> {
+            #cloned
         }
     }
 }

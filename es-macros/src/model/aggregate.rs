@@ -1,5 +1,6 @@
 //! An aggregate: what identifies it, what happens to it, and when snapshots are taken.
 
+use proc_macro2::Span;
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{DeriveInput, Ident, Path, Type};
@@ -10,7 +11,7 @@ use crate::ctxt::Ctxt;
 
 const ON_TYPE: Keys = Keys {
     place: "`#[aggregate(…)]`",
-    known: &["id", "event", "apply", "snapshot", "crate"],
+    known: &["id", "event", "apply", "snapshot", "cached", "crate"],
     repeatable: &[],
     elsewhere: &[],
 };
@@ -29,6 +30,7 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) event: Option<Type>,
     pub(crate) apply: Option<Path>,
     pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) cached: Option<Span>,
     pub(crate) seen: Seen,
 }
 
@@ -56,6 +58,7 @@ impl<'a> Aggregate<'a> {
             event: None,
             apply: None,
             snapshot: None,
+            cached: None,
             seen: Seen::default(),
         };
         aggregate.seen = attr::each_key(ctxt, &input.attrs, "aggregate", &ON_TYPE, &mut |key, value| {
@@ -69,6 +72,7 @@ impl<'a> Aggregate<'a> {
             "id" => self.id = Some(attr::ty(key, value)?),
             "event" => self.event = Some(attr::ty(key, value)?),
             "apply" => self.apply = Some(attr::function(key, value)?),
+            "cached" => self.cached = Some(key.span()),
             "snapshot" => self.snapshot = Some(Snapshot::read(ctxt, key, value)?),
             _ => self.krate = attr::module(key, value)?.into(),
         }

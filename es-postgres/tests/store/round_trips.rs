@@ -53,6 +53,63 @@ async fn a_command_takes_one_to_load_and_one_to_append() {
     }
 }
 
+/// A counter whose state is kept at hand.
+#[derive(Aggregate, Clone, Default)]
+#[aggregate(id = String, event = CounterEvent, apply = count, cached)]
+struct Clicks(u64);
+
+fn count(clicks: &mut Clicks, _: CounterEvent) {
+    clicks.0 += 1;
+}
+
+#[derive(Clone, Command)]
+#[command(aggregate = Clicks, handle = click, error = TooMany)]
+struct Click {
+    id: String,
+    most: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("there were {0} clicks")]
+struct TooMany(u64);
+
+fn click(clicks: &Clicks, command: Click, _: &Context) -> Result<CounterEvent, TooMany> {
+    if clicks.0 < command.most { Ok(CounterEvent::Counted) } else { Err(TooMany(clicks.0)) }
+}
+
+#[tokio::test]
+async fn a_command_upon_a_state_at_hand_takes_one_to_append() {
+    let (_store, database) = store().await;
+    let proxy = Proxy::start(database.url()).await;
+    let store = PgStore::options().max_connections(1).connect(&proxy.url(database.url())).await.unwrap();
+    let click = |most| store.execute(Click { id: "7".to_owned(), most });
+    // The statements are prepared.
+    click(9).await.unwrap();
+    click(0).await.unwrap_err();
+    for n in 2..=5 {
+        proxy.reset();
+        assert_eq!(click(9).await.unwrap().state.0, n);
+        assert_eq!(proxy.turns(), 1);
+    }
+    proxy.reset();
+    assert!(matches!(click(5).await.unwrap_err().rejection(), Some(TooMany(5))));
+    assert_eq!(proxy.turns(), 1, "a refusal asks the store what has come since");
+}
+
+#[tokio::test]
+async fn with_the_connection_goes_what_was_at_hand() {
+    let (_store, database) = store().await;
+    let proxy = Proxy::start(database.url()).await;
+    let store = PgStore::options().max_connections(1).connect(&proxy.url(database.url())).await.unwrap();
+    let click = || store.execute(Click { id: "7".to_owned(), most: 9 });
+    click().await.unwrap();
+    assert_eq!(store.cache().unwrap().len(), 1);
+    proxy.cut_now();
+    // Another stream, so that it is not put at hand again.
+    store.load::<Counter>("8").await.unwrap();
+    assert_eq!(store.cache().unwrap().len(), 0, "whatever is behind the new connection may be another history");
+}
+
 #[tokio::test]
 async fn a_command_under_a_key_takes_one_more_to_look_it_up() {
     let (_store, database) = store().await;

@@ -1,0 +1,269 @@
+//! Aggregates at hand: the state that a command left behind, for the next one to begin with.
+//!
+//! A cached state is never believed, only tried. What is decided upon it is appended behind its version, and the store lets that in
+//! only where the version is still the newest. Where it is not, what has come since is read, and decided upon. What stores nothing, a
+//! rejection for example, proves nothing; so there the store is asked whether anything has come since, before the answer is given. A
+//! stale cache therefore costs time, and changes no result.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::aggregate::{Aggregate, Loaded};
+use crate::error::Error;
+use crate::load::Load;
+use crate::metadata::EventId;
+use crate::recorded::RawEvent;
+use crate::snapshot::Snapshots;
+use crate::store::{EventStore, ReadStream};
+use crate::stream::{StreamId, Version};
+use crate::turns::{Turn, Turns};
+
+/// Whether the states of an aggregate are kept at hand between commands, and how they are copied. `#[aggregate(…, cached)]` is the
+/// short way to say so.
+///
+/// # Example: by hand
+///
+/// ```
+/// # use es_core::{Aggregate, Event};
+/// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+/// # #[event(category = "account")]
+/// # enum AccountEvent { Deposited { amount: u64 } }
+/// use es_core::Caching;
+///
+/// #[derive(Clone, Default)]
+/// struct Account { balance: u64, notes: Vec<String> }
+///
+/// impl Aggregate for Account {
+///     type Id = String;
+///     type Event = AccountEvent;
+///     fn apply(&mut self, event: AccountEvent) {
+///         let AccountEvent::Deposited { amount } = event;
+///         self.balance += amount;
+///     }
+///     fn caching() -> Caching<Self> {
+///         Caching::cloned().weighing(|account| account.notes.iter().map(String::len).sum())
+///     }
+/// }
+/// ```
+pub struct Caching<A> {
+    copy: Option<Copy<A>>,
+}
+
+/// How a state is handled by a cache that does not know its type.
+struct Copy<A> {
+    clone: fn(&A) -> A,
+    weigh: fn(&A) -> usize,
+}
+
+impl<A> Caching<A> {
+    /// Every command loads the aggregate anew. This is the default.
+    pub const fn never() -> Self {
+        Self { copy: None }
+    }
+
+    /// Keeps a clone of the state that a command has led to.
+    pub const fn cloned() -> Self
+    where
+        A: Clone,
+    {
+        Self { copy: Some(Copy { clone: A::clone, weigh: |_| 0 }) }
+    }
+
+    /// How many bytes a state has on the heap, about, for the cache's limit. By default none: say so where states hold collections or long
+    /// texts.
+    #[must_use]
+    pub fn weighing(self, weigh: fn(&A) -> usize) -> Self {
+        Self { copy: self.copy.map(|copy| Copy { weigh, ..copy }) }
+    }
+}
+
+impl<A> fmt::Debug for Caching<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caching").field("cloned", &self.copy.is_some()).finish()
+    }
+}
+
+/// The aggregates that a store keeps at hand, of all kinds, the ones that were not used lately making room for others. A store has
+/// one, and shares it between its clones.
+///
+/// # Example: limits of one's own
+///
+/// ```
+/// use es_core::AggregateCache;
+///
+/// let cache = AggregateCache::new(50_000, 256 << 20);
+/// assert!(cache.is_empty());
+/// let store = es_memory::MemoryStore::with_cache(cache);
+/// # let _ = store;
+/// ```
+pub struct AggregateCache {
+    entries: Cache<Key, Entry, Weight>,
+    /// What one weighs at the least, so that the limit of bytes holds the limit of their number, too.
+    least: u64,
+    turns: Turns,
+}
+
+type Key = (TypeId, StreamId);
+
+#[derive(Clone)]
+struct Entry {
+    baseline: Arc<dyn Any + Send + Sync>,
+    weight: u64,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Key, Entry> for Weight {
+    fn weight(&self, _: &Key, entry: &Entry) -> u64 {
+        entry.weight
+    }
+}
+
+/// What an entry takes beside the state: its key, and its places in the cache's tables.
+const OVERHEAD: u64 = 200;
+
+impl AggregateCache {
+    /// How many aggregates are kept at the most, by default.
+    pub const DEFAULT_AGGREGATES: usize = 10_000;
+    /// How many bytes they take at the most, by default: 64 MiB.
+    pub const DEFAULT_BYTES: u64 = 64 << 20;
+
+    /// An empty cache for so many aggregates, of so many bytes together as [`Caching::weighing`] counts them. With 0 nothing is
+    /// ever at hand.
+    pub fn new(max_aggregates: usize, max_bytes: u64) -> Self {
+        let least = max_bytes / u64::try_from(max_aggregates).unwrap_or(u64::MAX).max(1);
+        Self {
+            entries: Cache::with_weighter(max_aggregates, max_bytes, Weight),
+            least: least.max(1),
+            turns: Turns::new(),
+        }
+    }
+
+    /// The right to decide upon a stream, in the order in which it was asked for.
+    pub(crate) async fn turn(&self, stream: &StreamId) -> Option<Turn<'_>> {
+        self.turns.wait(stream).await
+    }
+
+    /// How many aggregates are at hand.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn get<A: Aggregate>(&self, stream: &StreamId) -> Option<Arc<Baseline<A>>> {
+        let entry = self.entries.get(&(TypeId::of::<A>(), stream.clone()))?;
+        entry.baseline.downcast().ok()
+    }
+
+    /// Of two commands that end at the same time, the one that ended first may come last. The next command finds that out.
+    fn put<A: Aggregate>(&self, stream: StreamId, baseline: Baseline<A>, heap: usize) {
+        let bytes = u64::try_from(heap.saturating_add(size_of::<Baseline<A>>())).unwrap_or(u64::MAX);
+        let weight = bytes.saturating_add(OVERHEAD).max(self.least);
+        self.entries.insert((TypeId::of::<A>(), stream), Entry { baseline: Arc::new(baseline), weight });
+    }
+
+    /// Forgets everything. For stores, when what they hold may have been replaced under them, by a backup for example.
+    pub fn clear(&self) {
+        self.entries.clear();
+    }
+}
+
+impl Default for AggregateCache {
+    fn default() -> Self {
+        Self::new(Self::DEFAULT_AGGREGATES, Self::DEFAULT_BYTES)
+    }
+}
+
+impl fmt::Debug for AggregateCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AggregateCache").field("aggregates", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// A state at hand.
+struct Baseline<A> {
+    state: A,
+    seen: Seen,
+}
+
+/// What is known of the events behind a state.
+#[derive(Clone, Copy)]
+struct Seen {
+    version: Version,
+    /// The event at that version.
+    last: EventId,
+    snapshot: Version,
+    load_time: Duration,
+}
+
+/// What a command is decided upon: loaded for it, or at hand.
+pub(crate) struct Basis<A> {
+    pub(crate) load: Load<A>,
+    /// What the state at hand rests on, as long as nobody has asked the store.
+    unconfirmed: Option<Seen>,
+}
+
+impl<A: Aggregate> Basis<A> {
+    pub(crate) async fn find<S: EventStore>(
+        store: &S,
+        stream: &StreamId,
+        snapshots: &Snapshots<A>,
+    ) -> Result<Self, Error> {
+        match Self::at_hand(store, stream) {
+            Some(basis) => Ok(basis),
+            None => Ok(Self { load: Load::run(store, stream.clone(), snapshots).await?, unconfirmed: None }),
+        }
+    }
+
+    fn at_hand<S: EventStore>(store: &S, stream: &StreamId) -> Option<Self> {
+        let copy = A::caching().copy?;
+        let baseline = store.cache()?.get::<A>(stream)?;
+        let Baseline { state, seen } = &*baseline;
+        let loaded = Loaded::new(stream.clone(), seen.version, (copy.clone)(state));
+        Some(Self { load: Load::known(loaded, seen.snapshot, seen.load_time), unconfirmed: Some(*seen) })
+    }
+
+    /// Asks the store what has come since, where nobody has asked yet, and takes it in. Tells whether that was anything.
+    pub(crate) async fn confirm<S: EventStore>(&mut self, store: &S, snapshots: &Snapshots<A>) -> Result<bool, Error> {
+        let Some(seen) = self.unconfirmed.take() else { return Ok(false) };
+        let loaded = &mut self.load.loaded;
+        let mut is_the_same = false;
+        let mut visit = |raw: RawEvent<'_>| {
+            // The last one that is known comes along, as a proof that the store still holds what the state rests on.
+            if raw.version == seen.version {
+                is_the_same = raw.id == seen.last;
+            } else if is_the_same {
+                loaded.version = raw.version;
+                loaded.state.apply(raw.decode::<A::Event>()?.event);
+            }
+            Ok(())
+        };
+        store.read_stream(ReadStream::forwards(loaded.stream.clone()).from(seen.version), &mut visit).await?;
+        if is_the_same {
+            return Ok(loaded.version > seen.version);
+        }
+        self.load = Load::run(store, loaded.stream.clone(), snapshots).await?;
+        Ok(true)
+    }
+
+    /// Keeps the state at hand that the command has led to, by an event with that id.
+    pub(crate) fn keep<S: EventStore>(&self, store: &S, last: EventId) {
+        let Load { loaded, snapshot, load_time, .. } = &self.load;
+        if let (Some(copy), Some(cache)) = (A::caching().copy, store.cache()) {
+            let seen = Seen { version: loaded.version, last, snapshot: *snapshot, load_time: *load_time };
+            let state = (copy.clone)(&loaded.state);
+            let heap = (copy.weigh)(&state);
+            cache.put(loaded.stream.clone(), Baseline { state, seen }, heap);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Commands of one process for one stream, one after the other, in the order in which they came.
+//!
+//! It saves work and proves nothing: other processes have turns of their own, and it is the store that lets an append in or does not.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use crate::stream::StreamId;
+
+/// So many parts, so that commands for different streams seldom meet at the lock of one.
+const PARTS: usize = 64;
+
+type Part = HashMap<StreamId, Arc<tokio::sync::Mutex<()>>>;
+
+/// Who is at work on which stream.
+pub(crate) struct Turns(Vec<Mutex<Part>>);
+
+/// The right to decide upon a stream. Others for the same stream wait until it is dropped.
+pub(crate) struct Turn<'t> {
+    part: &'t Mutex<Part>,
+    stream: StreamId,
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Nothing while it is waited for.
+    held: Option<OwnedMutexGuard<()>>,
+}
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self((0..PARTS).map(|_| Mutex::default()).collect())
+    }
+
+    /// `None` only for a number of parts that is none.
+    pub(crate) async fn wait(&self, stream: &StreamId) -> Option<Turn<'_>> {
+        let mut hasher = DefaultHasher::new();
+        stream.hash(&mut hasher);
+        let nth = usize::try_from(hasher.finish() % PARTS as u64).unwrap_or_default();
+        let part = self.0.get(nth)?;
+        let turn = Arc::clone(lock(part).entry(stream.clone()).or_default());
+        let mut turn = Turn { part, stream: stream.clone(), turn, held: None };
+        turn.held = Some(Arc::clone(&turn.turn).lock_owned().await);
+        Some(turn)
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.iter().map(|part| lock(part).len()).sum()
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.held = None;
+        let mut part = lock(self.part);
+        // One is in the map, one is here. Whoever waits has another, and whoever comes gets his under this lock.
+        if part.get(&self.stream).is_some_and(|turn| Arc::strong_count(turn) == 2) {
+            part.remove(&self.stream);
+        }
+    }
+}
+
+/// Every change is complete before the lock is given back.
+fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test has nobody to hand an error to")]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    fn stream(id: u32) -> StreamId {
+        StreamId::new("order", id.to_string()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_waits_for_another_of_the_same_stream_and_for_no_other() {
+        let turns = Turns::new();
+        let first = turns.wait(&stream(1)).await;
+        for other in 2..500 {
+            assert!(turns.wait(&stream(other)).await.is_some());
+        }
+        let same = stream(1);
+        let mut second = Box::pin(turns.wait(&same));
+        assert!(timeout(Duration::from_millis(10), &mut second).await.is_err());
+        drop(first);
+        drop(second.await);
+        assert_eq!(turns.len(), 0, "nothing is kept of streams that nobody is at work on");
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_leaves_nothing_behind_but_for_the_next_turn() {
+        let turns = Turns::new();
+        let first = turns.wait(&stream(1)).await;
+        let same = stream(1);
+        let mut early = Box::pin(turns.wait(&same));
+        let mut late = Box::pin(turns.wait(&same));
+        assert!(timeout(Duration::from_millis(1), &mut early).await.is_err());
+        assert!(timeout(Duration::from_millis(1), &mut late).await.is_err());
+        drop(early);
+        drop(first);
+        drop(late);
+        assert_eq!(turns.len(), 0);
+        assert!(turns.wait(&stream(1)).await.is_some());
+    }
+}
