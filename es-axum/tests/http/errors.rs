@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
 
 use axum::response::IntoResponse;
 use es_axum::{Problem, ToProblem};
@@ -10,8 +9,8 @@ use es_core::{
     CorrelationId, Error, ExecuteError, IdempotencyKey, InvalidIdempotencyKey, InvalidStreamId, Metadata, Position,
     ProjectionId, StreamId, WaitError,
 };
-use tracing::field::{Field, Visit};
 
+use crate::listener::Listener;
 use crate::service::Answer;
 
 const SECRET: &str = "password=hunter2";
@@ -89,45 +88,11 @@ async fn a_refusal_is_422_in_its_own_words_unless_it_says_otherwise() {
     answer(Problem::of(ExecuteError::Rejected(Shipped), gone)).await.problem(410);
 }
 
-/// Remembers all that is told.
-#[derive(Clone, Default)]
-struct Listener(Arc<Mutex<String>>);
-
-impl tracing::Subscriber for Listener {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Words(&self.0, *event.metadata().level()));
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-struct Words<'l>(&'l Mutex<String>, tracing::Level);
-
-impl Visit for Words<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.lock().unwrap().push_str(&format!("{} {field}={value:?}\n", self.1));
-    }
-}
-
 #[test]
 fn what_is_not_told_to_the_client_is_told_to_tracing_with_the_conversation() {
     let listener = Listener::default();
     let problem = tracing::subscriber::with_default(listener.clone(), || Problem::from(Error::store(SECRET)));
-    let told = listener.0.lock().unwrap().clone();
+    let told = listener.told();
     assert!(told.contains("ERROR error=the store failed: password=hunter2"), "{told}");
     assert!(told.contains(problem.members["correlation_id"].as_str().unwrap()), "{told}");
 }
@@ -142,6 +107,6 @@ fn a_member_that_the_standard_has_taken_is_refused_aloud() {
     let problem = tracing::subscriber::with_default(listener.clone(), make);
     assert_eq!(serde_json::to_value(&problem).unwrap()["status"], 410);
     assert_eq!(problem.members.keys().collect::<Vec<_>>(), ["good"]);
-    let told = listener.0.lock().unwrap().clone();
+    let told = listener.told();
     assert!(told.contains("ERROR member=\"status\"") && told.contains("ERROR member=\"bad\""), "{told}");
 }
