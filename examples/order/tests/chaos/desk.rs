@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use crate::process::{TASK, Task};
+use crate::process::{READY, TASK, Task};
 use crate::request::{Answer, Request};
 
 pub(crate) const DESKS: usize = 2;
@@ -27,6 +27,7 @@ pub(crate) struct Process {
     child: Child,
     input: ChildStdin,
     waiting: Waiting,
+    ready: Arc<AtomicBool>,
     listening: JoinHandle<()>,
 }
 
@@ -43,6 +44,12 @@ impl Desks {
 
     pub(crate) fn leave(&self, desk: usize) -> Option<Process> {
         self.desks[desk].lock().unwrap().take()
+    }
+
+    /// Whether the process there is at work.
+    pub(crate) fn is_ready(&self, desk: usize) -> bool {
+        let process = self.desks[desk].lock().unwrap();
+        process.as_ref().is_some_and(|process| process.ready.load(Ordering::SeqCst))
     }
 
     /// Whether the process there has died by itself.
@@ -70,8 +77,11 @@ impl Process {
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         let to_tell = Arc::clone(&waiting);
+        let ready = Arc::new(AtomicBool::new(false));
+        let is_ready = Arc::clone(&ready);
         let listening = std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
+                is_ready.fetch_or(line.contains(READY), Ordering::SeqCst);
                 let Some((request, answer)) = Answer::parse(&line) else { continue };
                 let asked = to_tell.lock().unwrap().as_mut().and_then(|waiting| waiting.remove(&request));
                 if let Some(asked) = asked {
@@ -82,7 +92,7 @@ impl Process {
             // Whoever still waits hears that there will be no answer.
             *to_tell.lock().unwrap() = None;
         });
-        Self { child, input, waiting, listening }
+        Self { child, input, waiting, ready, listening }
     }
 
     fn ask(&mut self, request: Request) -> Option<oneshot::Receiver<Answer>> {

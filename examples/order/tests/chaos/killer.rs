@@ -13,9 +13,12 @@ use es_postgres::PgStore;
 use crate::chance;
 use crate::desk::{DESKS, Desks, Process};
 use crate::process::Task;
+use crate::random::Random;
 
-/// The longest life of a process, in milliseconds.
+/// The longest life of a process, in milliseconds from the moment on at which it is ready.
 const LONGEST_LIFE: u64 = 1_600;
+/// How often it is not waited for until it is ready, in a hundred times.
+const HASTY: u64 = 15;
 /// The longest that nobody is at a desk.
 const LONGEST_BREAK: u64 = 300;
 const SIGKILL: i32 = 9;
@@ -40,42 +43,62 @@ impl fmt::Display for Kills {
     }
 }
 
+/// Who is at a desk.
+#[derive(Clone, Copy)]
+enum State {
+    /// Nobody, until then.
+    Away(Instant),
+    Starting,
+    /// Somebody, who is killed then.
+    There(Instant),
+}
+
 pub(crate) fn start(task: Task, desks: Arc<Desks>) -> JoinHandle<Kills> {
     std::thread::spawn(move || kill_until_closed(task, &desks))
 }
 
 fn kill_until_closed(mut task: Task, desks: &Desks) -> Kills {
     let (mut random, mut kills) = (chance(task.seed, 1), Kills::default());
-    // When the next process is started, or the one that is there killed.
-    let mut due = [(Instant::now(), false); DESKS];
+    let until = |longest, random: &mut Random| Instant::now() + Duration::from_millis(random.below(longest));
+    let mut states = [State::Away(Instant::now()); DESKS];
     while !desks.are_closed() {
-        for (desk, (moment, is_there)) in due.iter_mut().enumerate() {
-            let dead = *is_there && desks.is_dead(desk);
-            if *moment > Instant::now() && !dead {
-                continue;
-            }
-            let longest = if *is_there { LONGEST_BREAK } else { LONGEST_LIFE };
-            if let Some(process) = desks.leave(desk) {
-                if dead {
-                    kills.by_themselves += 1
-                } else {
-                    kills.all += 1
+        for (desk, state) in states.iter_mut().enumerate() {
+            let is_due = matches!(*state, State::Away(moment) | State::There(moment) if moment <= Instant::now());
+            *state = match *state {
+                State::Away(_) if is_due => {
+                    task.nth += 1;
+                    desks.sit(desk, Process::start(&task));
+                    let is_hasty = random.percent(HASTY);
+                    if is_hasty { State::There(until(LONGEST_LIFE, &mut random)) } else { State::Starting }
                 }
-                let status = process.kill();
-                assert_eq!(status.signal(), Some(SIGKILL), "a process has died in another way: {status}");
-            } else {
-                task.nth += 1;
-                desks.sit(desk, Process::start(&task));
+                State::Starting if desks.is_ready(desk) => State::There(until(LONGEST_LIFE, &mut random)),
+                State::Starting | State::There(_) if desks.is_dead(desk) => {
+                    kills.by_themselves += 1;
+                    bury(desks.leave(desk));
+                    State::Away(until(LONGEST_BREAK, &mut random))
+                }
+                State::There(_) if is_due => {
+                    kills.all += 1;
+                    bury(desks.leave(desk));
+                    State::Away(until(LONGEST_BREAK, &mut random))
+                }
+                as_it_is => as_it_is,
             }
-            *is_there = !*is_there;
-            *moment = Instant::now() + Duration::from_millis(random.below(longest));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     for desk in 0..DESKS {
-        kills.all += u32::from(desks.leave(desk).map(Process::kill).is_some());
+        kills.all += u32::from(bury(desks.leave(desk)));
     }
     kills
+}
+
+/// Whether there was anybody.
+fn bury(process: Option<Process>) -> bool {
+    let Some(process) = process else { return false };
+    let status = process.kill();
+    assert_eq!(status.signal(), Some(SIGKILL), "a process has died in another way: {status}");
+    true
 }
 
 /// Somebody who looks at dead letters, and has them tried again.

@@ -54,7 +54,7 @@ use process::{How, Task};
 use random::Random;
 
 const ORDERS: u32 = 300;
-/// How long chaos reigns at the least, by default. It lasts until the customers have their answers, and, up to twice that time, until
+/// How long chaos reigns at the least, by default. It lasts until the customers have their answers, and, up to four times as long, until
 /// hardly anything is left to be done.
 const SECONDS: u64 = 15;
 /// Nobody waits for as long as that.
@@ -130,7 +130,7 @@ impl Run {
         let customers = Customers::new(&task, reign);
         let told = tokio::time::timeout(PATIENCE, customers.are_served(&desks)).await;
         let told = told.unwrap_or_else(|_| panic!("seed {seed}: somebody never got an answer"));
-        quiet::nearly(&store, began + reign, began + 2 * reign).await;
+        quiet::nearly(&store, began + reign, began + 4 * reign).await;
         desks.close();
         let kills = tokio::task::spawn_blocking(|| killer.join().unwrap()).await.unwrap();
         let kills = Kills { retried: operator.stop().await, left: quiet::lag(&store).await, ..kills };
@@ -146,7 +146,7 @@ impl Run {
     fn check_that_there_was_chaos(&self) {
         let Self { seed, kills, verdict, told, .. } = self;
         let (asked_again, tries) = (verdict.asked_again, told.tries);
-        let tame = kills.all < 10 || kills.by_themselves < 3 || kills.retried == 0 || asked_again < 50;
+        let tame = kills.all < 8 || kills.by_themselves == 0 || kills.retried == 0 || asked_again < 20;
         assert!(!tame, "seed {seed}: too tame: {kills}; partners were asked again {asked_again} times, {tries} tries");
     }
 }
