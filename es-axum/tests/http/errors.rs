@@ -10,7 +10,7 @@ use es_core::{
     ProjectionId, StreamId, WaitError,
 };
 
-use crate::listener::Listener;
+use crate::listener::{listen, was_told};
 use crate::service::Answer;
 
 const SECRET: &str = "password=hunter2";
@@ -25,6 +25,7 @@ fn unknown_outcome() -> Error {
 
 #[tokio::test]
 async fn a_failure_of_ours_is_500_and_tells_nothing_but_where_to_look() {
+    listen();
     let id = CorrelationId::new();
     let conversation = Metadata::default().with_correlation(id);
     let command = InvalidIdempotencyKey::Command { command: "hunter2", message: SECRET.into() };
@@ -44,6 +45,7 @@ async fn a_failure_of_ours_is_500_and_tells_nothing_but_where_to_look() {
 
 #[tokio::test]
 async fn what_will_pass_is_503_and_says_what_is_safe() {
+    listen();
     let execute = answer(ExecuteError::<Infallible>::from(Error::unavailable(SECRET))).await;
     assert_eq!(execute.problem(503).members["safe_to_repeat"], true);
     assert_eq!(execute.header("retry-after"), Some("1"));
@@ -90,23 +92,19 @@ async fn a_refusal_is_422_in_its_own_words_unless_it_says_otherwise() {
 
 #[test]
 fn what_is_not_told_to_the_client_is_told_to_tracing_with_the_conversation() {
-    let listener = Listener::default();
-    let problem = tracing::subscriber::with_default(listener.clone(), || Problem::from(Error::store(SECRET)));
-    let told = listener.told();
-    assert!(told.contains("ERROR error=the store failed: password=hunter2"), "{told}");
-    assert!(told.contains(problem.members["correlation_id"].as_str().unwrap()), "{told}");
+    listen();
+    let problem = Problem::from(Error::store(SECRET));
+    let id = format!("correlation_id={}", problem.members["correlation_id"].as_str().unwrap());
+    assert!(was_told(&["ERROR", &id, "error=the store failed: password=hunter2"]));
 }
 
 #[test]
 fn a_member_that_the_standard_has_taken_is_refused_aloud() {
-    let listener = Listener::default();
+    listen();
     let unwritable = BTreeMap::from([([1, 2], 3)]);
-    let make = || {
-        Problem::new(axum::http::StatusCode::GONE).with("status", 200).with("bad", unwritable.clone()).with("good", 1)
-    };
-    let problem = tracing::subscriber::with_default(listener.clone(), make);
+    let problem =
+        Problem::new(axum::http::StatusCode::GONE).with("status", 200).with("bad", unwritable).with("good", 1);
     assert_eq!(serde_json::to_value(&problem).unwrap()["status"], 410);
     assert_eq!(problem.members.keys().collect::<Vec<_>>(), ["good"]);
-    let told = listener.told();
-    assert!(told.contains("ERROR member=\"status\"") && told.contains("ERROR member=\"bad\""), "{told}");
+    assert!(was_told(&["ERROR", "member=\"status\""]) && was_told(&["ERROR", "member=\"bad\""]));
 }

@@ -1,21 +1,28 @@
 //! What is told to `tracing`, as somebody hears it.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, Once};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Remembers all that is told: a line for each field of each event and span, with the level or the span's name before it.
-#[derive(Clone, Default)]
-pub(crate) struct Listener(Arc<Mutex<String>>);
+/// A line for each event and each span, of all tests.
+static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-impl Listener {
-    pub(crate) fn told(&self) -> String {
-        self.0.lock().unwrap().clone()
-    }
+/// Has somebody listen from now on. One for all tests, since what a thread without a listener has come past, `tracing` may not
+/// tell those of other threads.
+pub(crate) fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Listener).unwrap());
 }
+
+/// Whether anything was told with all of these words.
+pub(crate) fn was_told(words: &[&str]) -> bool {
+    TOLD.lock().unwrap().iter().any(|line| words.iter().all(|word| line.contains(word)))
+}
+
+struct Listener;
 
 impl Subscriber for Listener {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -23,7 +30,9 @@ impl Subscriber for Listener {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        span.record(&mut Words(&self.0, span.metadata().name()));
+        let mut line = Line(span.metadata().name().to_owned());
+        span.record(&mut line);
+        TOLD.lock().unwrap().push(line.0);
         Id::from_u64(1)
     }
 
@@ -32,7 +41,9 @@ impl Subscriber for Listener {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        event.record(&mut Words(&self.0, event.metadata().level().as_str()));
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        TOLD.lock().unwrap().push(line.0);
     }
 
     fn enter(&self, _: &Id) {}
@@ -40,10 +51,10 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
-struct Words<'l>(&'l Mutex<String>, &'l str);
+struct Line(String);
 
-impl Visit for Words<'_> {
+impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        writeln!(self.0.lock().unwrap(), "{} {field}={value:?}", self.1).unwrap();
+        write!(self.0, " {field}={value:?}").unwrap();
     }
 }

@@ -8,7 +8,7 @@ use es_core::{EventStoreExt, Runner};
 use es_memory::MemoryStore;
 use serde_json::{Value, json};
 
-use crate::listener::Listener;
+use crate::listener::{listen, was_told};
 use crate::service::{Answer, Balance, Deposit, balance, send, service};
 
 async fn pay_in(app: &Router, headers: &[(&str, &str)]) -> Answer {
@@ -52,17 +52,15 @@ async fn what_is_not_visible_in_time_is_done_all_the_same() {
 async fn a_wait_that_cannot_end_well_is_no_error_of_the_command() {
     let store = MemoryStore::new();
     let app = service(&store);
-    let listener = Listener::default();
-    let _guard = tracing::subscriber::set_default(listener.clone());
     // Nobody has ever heard of the projection.
     assert_eq!(pay_in(&app, &[("prefer", "wait=20")]).await.status, 202);
     assert_eq!(balance(&store).await, 5);
-    let told = listener.told();
-    assert!(told.contains("WARN error=projection `balance v1` is not known"), "{told}");
+    assert!(was_told(&["WARN", "projection `balance v1` is not known"]));
 }
 
 #[tokio::test]
 async fn where_the_service_waits_of_its_own_accord_it_says_whether_that_was_in_vain() {
+    listen();
     let store = MemoryStore::new();
     let deposit = || store.execute(Deposit { id: "ada".into(), amount: 5 }).wait_for_document::<Balance>();
     let late = Done::of(&deposit().await.unwrap());
