@@ -33,6 +33,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::document::Document;
+use crate::error::Error;
 use crate::projection::Projector;
 use crate::reactor::{Effect, Reactor};
 use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, Registration};
@@ -196,7 +197,7 @@ impl<S: ReadModelStore> Runner<S> {
         observe::describe();
         let planned: Vec<_> = planned.into_iter().map(|Plan { settings, launch, .. }| (settings, launch)).collect();
         for registration in &registrations {
-            store.register(registration).await?;
+            register(&store, registration).await?;
         }
         let ids = registrations.iter().map(|registration| registration.id.clone()).collect();
         let (feed, owner) = (Arc::new(Feed::new(&filters)), Uuid::now_v7());
@@ -249,6 +250,20 @@ impl<S: ReadModelStore> Runner<S> {
         }
         if registrations.is_empty() { Err(StartError::Nothing) } else { Ok((registrations, filters)) }
     }
+}
+
+/// Makes room for a projection. One that is known stays as it is divided, and whoever wanted it otherwise is told.
+async fn register<S: ReadModelStore>(store: &S, registration: &Registration) -> Result<(), Error> {
+    let Registration { id, parts, .. } = registration;
+    let is_new = store.register(registration).await?;
+    if is_new || *parts == Settings::DEFAULT_PARTS {
+        return Ok(());
+    }
+    let has = store.parts(id).await?.len();
+    if has != usize::from(*parts) {
+        observe::divided_otherwise(id, *parts, has);
+    }
+    Ok(())
 }
 
 impl<S> fmt::Debug for Runner<S> {

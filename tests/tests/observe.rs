@@ -345,6 +345,22 @@ async fn each_part_is_owned_by_itself() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_other_parts_than_there_are_is_warned() {
+    let (store, listener) = (MemoryStore::new(), Listener::up_to(Level::WARN));
+    let _listens = listener.listen();
+    for parts in [4, 4, 1] {
+        runner(&store, Settings::default().parts(parts)).start().await.unwrap().stop().await;
+        assert!(listener.told().is_empty(), "it is new, or as it is asked for, or nothing was asked for");
+    }
+    runner(&store, Settings::default().parts(8)).start().await.unwrap().stop().await;
+    let told = listener.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].level == Level::WARN && told[0].message.contains("`Control::Divide`"), "{told:?}");
+    let field = |name: &str| told[0].fields[name].as_str();
+    assert_eq!([field("projection"), field("version"), field("asked"), field("has")], ["notes", "3", "8", "4"]);
+}
+
+#[tokio::test]
 async fn without_an_observer_there_are_counters_alone() {
     let (store, recorder) = (MemoryStore::new(), Recorder::default());
     note(&store, &["a"]).await;

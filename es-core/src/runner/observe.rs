@@ -210,6 +210,17 @@ pub(super) fn started(id: &ProjectionId, owner: Uuid) {
     tracing::info!(projection = id.name(), version = id.version(), %owner, "started");
 }
 
+/// It is known, and stays as it is.
+pub(super) fn divided_otherwise(id: &ProjectionId, asked: u16, has: usize) {
+    tracing::warn!(
+        projection = id.name(),
+        version = id.version(),
+        asked,
+        has,
+        "known already, and divided into another number of parts than was asked for: `Control::Divide` divides it anew"
+    );
+}
+
 pub(super) fn stopped(id: &ProjectionId, reason: &StopReason, meter: &Meter) {
     let (projection, version) = (id.name(), id.version());
     if *reason == StopReason::Asked {

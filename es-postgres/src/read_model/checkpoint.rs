@@ -16,11 +16,16 @@ use crate::sql::Sql;
 /// A batch need not be on the disk when it is committed, as $7 says. Effect and checkpoint are in one transaction, and the log
 /// stays: should the server crash within the next moments, both are gone, and the batch is taken in again. What is written to
 /// the disk later in any way, an append for example, takes the batch along, so nothing is ever kept that rests on what is lost.
+///
+/// It does not move where a projector has ended the transaction, which has taken the mark of its beginning along.
 pub(crate) const ADVANCE: &str = "
 UPDATE {schema}.projection_parts SET position = $5, events = events + $6, updated_at = clock_timestamp()
  WHERE name = $1 AND version = $2 AND first_slice = $3 AND token = $4 AND position <= $5
+   AND current_setting('es.transaction', true) = 'open'
 RETURNING set_config('idle_in_transaction_session_timeout', '5s', true) IS NOT NULL
       AND ($7 OR set_config('synchronous_commit', 'off', true) IS NOT NULL)";
+
+pub(crate) const IS_WHOLE: &str = "SELECT coalesce(current_setting('es.transaction', true) = 'open', false)";
 
 /// An append is on the disk when it is committed, as everybody else's is.
 pub(crate) const DURABLE: &str = "SET LOCAL synchronous_commit TO DEFAULT";
@@ -64,6 +69,13 @@ pub(crate) enum Move {
         live_from: Position,
     },
     Dismiss,
+}
+
+impl Move {
+    /// Whether the statement itself does nothing where the transaction was ended, which saves a question for each batch.
+    pub(crate) fn looks_itself(&self) -> bool {
+        matches!(self, Self::Advance { .. })
+    }
 }
 
 /// Moves checkpoints, inside a transaction.
