@@ -4,19 +4,19 @@ use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use es_core::{Control, ReadModelStore};
 use es_postgres::PgStore;
+use tokio::task::JoinHandle;
 
 use crate::chance;
-use crate::desk::{DESKS, Desks, Process};
+use crate::desk::{DESKS, Desks, Process, Word};
 use crate::process::Task;
 use crate::random::Random;
 
 /// The longest life of a process, in milliseconds from the moment on at which it is ready.
-const LONGEST_LIFE: u64 = 1_600;
+const LONGEST_LIFE: u64 = 2_400;
 /// How often it is not waited for until it is ready, in a hundred times.
 const HASTY: u64 = 15;
 /// The longest that nobody is at a desk.
@@ -27,8 +27,8 @@ const SIGKILL: i32 = 9;
 #[derive(Debug, Default)]
 pub(crate) struct Kills {
     pub(crate) all: u32,
-    /// Processes that killed themselves right behind a step.
-    pub(crate) by_themselves: u32,
+    /// And those that hit a process right behind a step, for certain.
+    pub(crate) behind_a_step: u32,
     /// How often somebody had dead letters tried again.
     pub(crate) retried: u32,
     /// How many events each projection had still to take in when chaos ended.
@@ -37,8 +37,8 @@ pub(crate) struct Kills {
 
 impl fmt::Display for Kills {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { all, by_themselves, retried, left } = self;
-        write!(f, "{all} kills, {by_themselves} more by themselves; dead letters tried again {retried} times; ")?;
+        let Self { all, behind_a_step, retried, left } = self;
+        write!(f, "{all} kills, {behind_a_step} more right behind a step; dead letters tried again {retried} times; ")?;
         write!(f, "left at the end: {left:?}")
     }
 }
@@ -53,8 +53,33 @@ enum State {
     There(Instant),
 }
 
-pub(crate) fn start(task: Task, desks: Arc<Desks>) -> JoinHandle<Kills> {
-    std::thread::spawn(move || kill_until_closed(task, &desks))
+/// Closes the desks when it is dropped, since it goes on until then.
+pub(crate) struct Killer {
+    desks: Arc<Desks>,
+    work: JoinHandle<Kills>,
+}
+
+impl Killer {
+    pub(crate) fn start(task: Task, desks: &Arc<Desks>) -> Self {
+        let (desks, at) = (Arc::clone(desks), Arc::clone(desks));
+        Self { desks, work: tokio::task::spawn_blocking(move || kill_until_closed(task, &at)) }
+    }
+
+    /// Resolves when something has gone wrong that is no chaos.
+    pub(crate) async fn gave_up(&mut self) -> String {
+        format!("{:?}", (&mut self.work).await.err())
+    }
+
+    pub(crate) async fn stop(mut self) -> Kills {
+        self.desks.close();
+        (&mut self.work).await.unwrap()
+    }
+}
+
+impl Drop for Killer {
+    fn drop(&mut self) {
+        self.desks.close();
+    }
 }
 
 fn kill_until_closed(mut task: Task, desks: &Desks) -> Kills {
@@ -71,9 +96,9 @@ fn kill_until_closed(mut task: Task, desks: &Desks) -> Kills {
                     let is_hasty = random.percent(HASTY);
                     if is_hasty { State::There(until(LONGEST_LIFE, &mut random)) } else { State::Starting }
                 }
-                State::Starting if desks.is_ready(desk) => State::There(until(LONGEST_LIFE, &mut random)),
-                State::Starting | State::There(_) if desks.is_dead(desk) => {
-                    kills.by_themselves += 1;
+                State::Starting if desks.heard(desk, Word::Ready) => State::There(until(LONGEST_LIFE, &mut random)),
+                State::Starting | State::There(_) if desks.heard(desk, Word::KillMe) || desks.has_ended(desk) => {
+                    kills.behind_a_step += 1;
                     bury(desks.leave(desk));
                     State::Away(until(LONGEST_BREAK, &mut random))
                 }
@@ -104,7 +129,7 @@ fn bury(process: Option<Process>) -> bool {
 /// Somebody who looks at dead letters, and has them tried again.
 pub(crate) struct Operator {
     over: Arc<AtomicBool>,
-    work: tokio::task::JoinHandle<u32>,
+    work: JoinHandle<u32>,
 }
 
 impl Operator {
