@@ -7,6 +7,7 @@ mod settings;
 pub(crate) mod wait;
 
 pub(crate) mod guard;
+mod cause;
 pub(crate) mod work;
 mod act;
 mod pace;
@@ -222,12 +223,9 @@ impl<S: ReadModelStore> Runner<S> {
     /// [`RunError::Wait`] when a projection has stopped before it got there.
     pub async fn run_to_end(self) -> Result<(), RunError> {
         let running = self.start().await?;
-        let reached = tokio::select! {
-            reached = running.catch_up_within(Duration::MAX) => reached.map_err(RunError::from),
-            id = running.paused() => Err(RunError::Paused { id }),
-        };
+        let reached = running.catch_up_within(Duration::MAX).await;
         running.stop().await;
-        reached
+        Ok(reached?)
     }
 
     fn check(&self) -> Result<(Vec<Registration>, Vec<EventFilter>), StartError> {

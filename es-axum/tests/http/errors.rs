@@ -52,8 +52,9 @@ async fn what_will_pass_is_503_and_says_what_is_safe() {
 
     // A read that comes after a command says nothing of the command.
     let id = ProjectionId::new("hunter2", 1).unwrap();
+    let paused = WaitError::Paused { id: id.clone() };
     let late = WaitError::TimedOut { id, reached: Position(7), wanted: Position(9) };
-    for read in [answer(Error::unavailable(SECRET)).await, answer(late).await] {
+    for read in [answer(Error::unavailable(SECRET)).await, answer(late).await, answer(paused).await] {
         assert_eq!(read.problem(503).members.get("safe_to_repeat"), None);
         assert_eq!(read.header("retry-after"), Some("1"));
         assert!(!format!("{read:?}").contains("hunter2"), "{read:?}");

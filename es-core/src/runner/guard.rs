@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-/// A panic in a projection's own code.
+/// A panic in the own code of a projection, a reactor or an effect, or of the types that they read.
 #[derive(Debug, thiserror::Error)]
-#[error("the projection panicked: {0}")]
+#[error("the code panicked: {0}")]
 pub(crate) struct Panicked(String);
 
 impl Panicked {

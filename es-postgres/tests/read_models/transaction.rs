@@ -57,7 +57,9 @@ async fn errors_of_a_projector_are_told_apart() {
         for kind in kinds {
             let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{code}'; END $$");
             let error = sqlx::raw_sql(AssertSqlSafe(raise)).execute(&mut admin).await.unwrap_err();
-            assert_eq!(store.is_transient(&kind(error)), transient, "{code}");
+            let error = kind(error);
+            assert_eq!(store.is_transient(&error), transient, "{code}");
+            assert_eq!(store.is_too_slow(&error), code == "57014", "{code}");
         }
     }
     let killed = sqlx::query("SELECT pg_terminate_backend(pg_backend_pid())").execute(&mut admin).await.unwrap_err();
@@ -65,6 +67,7 @@ async fn errors_of_a_projector_are_told_apart() {
     let gone = sqlx::query("SELECT 1").execute(&mut admin).await.unwrap_err();
     assert!(store.is_transient(&gone.into()));
     assert!(!store.is_transient(&"the amount is negative".into()));
+    assert!(!store.is_too_slow(&"the amount is negative".into()));
     assert!(store.is_transient(&Error::unavailable("try later").into()));
 }
 

@@ -158,7 +158,7 @@ pub(crate) async fn retry_dead_letters(store: &PgStore) -> u32 {
     let mut retried = 0;
     for status in store.projections().await.unwrap() {
         if status.parked > 0 {
-            store.control(&status.id, Control::RetryDeadLetters).await.unwrap();
+            let _ = store.control(&status.id, Control::RetryDeadLetters).await.unwrap();
             retried += 1;
         }
     }
