@@ -404,6 +404,8 @@ macro_rules! read_model_conformance_tests {
                 the_status_tells_events_and_lag
                 a_divided_projection_lags_as_its_last_part_does
                 a_stop_is_told_until_the_next_claim
+                a_stop_is_forgotten_when_it_is_registered_again
+                it_is_told_how_far_it_has_come_and_whether_it_goes_on
                 a_stop_of_one_part_is_told
                 an_old_lease_reports_nothing
                 what_a_holder_tells_is_seen_by_everybody
@@ -440,6 +442,7 @@ macro_rules! read_model_conformance_tests {
             }
             words {
                 every_word_takes_the_lease_away
+                word_for_one_that_has_stopped_says_so
                 what_is_under_way_is_done_before_a_word_or_not_at_all
                 a_word_that_a_version_serves_leaves_the_leases_alone
                 word_for_an_unknown_projection_finds_nothing

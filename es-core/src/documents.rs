@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::execute::Outcome;
 use crate::read_model::{DocumentQuery, InvalidProjection, ProjectionId, ReadModelStore};
 use crate::recorded::Position;
-use crate::runner::{WaitError, wait};
+use crate::runner::WaitError;
+use crate::runner::wait::{self, Stops};
 use crate::store::EventStoreExt;
 
 /// The documents of one type, to be asked for. See [`ReadModels::documents`].
@@ -109,7 +110,8 @@ impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
     /// current, so that what is read next shows it.
     ///
     /// # Errors
-    /// [`WaitError`] when the time is up.
+    /// [`WaitError`] when the time is up; and at once when they have not taken it in, and their projection has
+    /// [stopped](WaitError::Stopped), is [paused](WaitError::Paused), or was never started.
     pub async fn wait_for<A: Aggregate>(self, outcome: &Outcome<A>) -> Result<Self, WaitError> {
         if outcome.events.is_empty() { Ok(self) } else { self.catch_up_within(wait::DEFAULT_WAIT).await }
     }
@@ -120,7 +122,7 @@ impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
     /// As for [`wait_for`](Self::wait_for).
     pub async fn catch_up_within(self, deadline: Duration) -> Result<Self, WaitError> {
         let wanted = self.store.log_end().await?;
-        wait::until(self.store, &[self.version().await?], wanted, deadline).await?;
+        wait::until(self.store, &[self.version().await?], wanted, deadline, Stops::AreFinal).await?;
         Ok(self)
     }
 

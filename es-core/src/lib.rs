@@ -154,9 +154,9 @@ pub use projection::{Batch, Projector};
 pub use reactor::{BeginsAt, Effect, IntoCommands, OnRejection, Reaction, Reactor};
 pub use read::{ConversationEvents, LogEvents, StreamEvents};
 pub use read_model::{
-    AdvanceError, Checkpoint, Claim, Control, DeadLetter, DeadLetterStatus, DocumentQuery, Fenced, InvalidProjection,
-    Lease, MAX_PROJECTION_NAME_BYTES, PartStatus, ProjectionId, ProjectionState, ProjectionStatus, Pulse,
-    ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Renewal, Task,
+    AdvanceError, Checkpoint, Claim, Control, ControlAnswer, DeadLetter, DeadLetterStatus, DocumentQuery, FailureClass,
+    Fenced, InvalidProjection, Lease, MAX_PROJECTION_NAME_BYTES, PartStatus, ProjectionId, ProjectionState,
+    ProjectionStatus, Pulse, Reached, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Renewal, Task,
 };
 pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded, Untyped};
 pub use retry::Retry;

@@ -2,6 +2,7 @@
 
 mod control;
 mod dead_letter;
+mod failure_class;
 mod id;
 mod lease;
 mod query;
@@ -19,12 +20,13 @@ use crate::store::EventStore;
 use crate::stream::{StreamId, Version};
 use crate::timestamp::Timestamp;
 
-pub use control::Control;
+pub use control::{Control, ControlAnswer};
 pub use dead_letter::{DeadLetter, DeadLetterStatus};
+pub use failure_class::FailureClass;
 pub use id::{InvalidProjection, MAX_PROJECTION_NAME_BYTES, ProjectionId};
 pub use lease::{AdvanceError, Checkpoint, Claim, Fenced, Lease, Pulse, Renewal, Task};
 pub use query::DocumentQuery;
-pub use status::{PartStatus, ProjectionState, ProjectionStatus};
+pub use status::{PartStatus, ProjectionState, ProjectionStatus, Reached};
 
 /// Keeps read models beside the events: the implementor's contract. To run projections, see [`Runner`](crate::Runner).
 ///
@@ -55,7 +57,8 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
 
     /// Makes room for a projection, at the start of the log, if it is not known yet. What is in the log by now is
     /// [history](Lease::live_from) to it, unless it [has none](Registration::has_history). The first version of a name serves. A known one stays as it is, but for fields to be
-    /// indexed, which are added.
+    /// indexed, which are added, and for the reason of an earlier stop, which is forgotten: whoever registers it is about to run
+    /// it, and who waits for it then is not told of what was before.
     ///
     /// Answers whether it was not known yet.
     ///
@@ -106,21 +109,29 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// The store's own failures.
     fn begin(&self) -> impl Future<Output = Result<Self::Transaction, Error>> + Send;
 
-    /// Writes down that the holder of the lease stopped, and why, for everybody to see. Nothing happens when the lease is not
-    /// the newest.
+    /// Writes down that the holder of the lease stopped, why, and of which class that is, for everybody to see. Nothing happens
+    /// when the lease is not the newest.
     ///
     /// # Errors
     /// The store's own failures.
-    fn report_stop(&self, held: &Lease, reason: &str) -> impl Future<Output = Result<(), Error>> + Send;
+    fn report_stop(
+        &self,
+        held: &Lease,
+        reason: &str,
+        class: FailureClass,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Leaves word for a projection, or for one of its parked streams. `false` when there is no such projection, or no stream
-    /// of it is parked at that event, or none at all.
+    /// Leaves word for a projection, or for one of its parked streams, and answers what becomes of it.
+    /// [`ControlAnswer::Nothing`] when there is no such projection, or no stream of it is parked at that event, or none at all.
+    /// [`ControlAnswer::AcceptedWhileStopped`] where its state says that it has stopped, or would say so if it were not paused;
+    /// not for [`Control::Serve`], which is done by the store.
     ///
     /// # Errors
     /// [`Error::Setup`] for what cannot be: more parts than there are slices or none, a version that is to serve and has not
     /// caught up, to run what is written [inline](Registration::inline), to divide what is to be rebuilt or rewound first, and
     /// to rebuild or rewind what is to be divided first; and the store's own failures.
-    fn control(&self, id: &ProjectionId, control: Control) -> impl Future<Output = Result<bool, Error>> + Send;
+    fn control(&self, id: &ProjectionId, control: Control)
+    -> impl Future<Output = Result<ControlAnswer, Error>> + Send;
 
     /// Divides the projection anew if that was asked for and all its parts have come to one place, and takes all leases
     /// away. Answers whether it did.
@@ -135,12 +146,13 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// The store's own failures.
     fn projections(&self) -> impl Future<Output = Result<Vec<ProjectionStatus>, Error>> + Send;
 
-    /// How far each of these projections has come in all its parts. [`Position::START`] while a [`Task`] is to be done, as
-    /// what is there will not stay; `None` for one that was never registered.
+    /// How far each of these projections has come in all its parts, and whether it is going on, as of one moment; `None` for one
+    /// that was never registered. It is asked every few milliseconds by everybody who waits, so it is one question, however
+    /// many they are.
     ///
     /// # Errors
     /// The store's own failures.
-    fn reached(&self, ids: &[ProjectionId]) -> impl Future<Output = Result<Vec<Option<Position>>, Error>> + Send;
+    fn reached(&self, ids: &[ProjectionId]) -> impl Future<Output = Result<Vec<Option<Reached>>, Error>> + Send;
 
     /// The version of a name that serves: readers of the name read that one.
     ///
@@ -201,6 +213,12 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// Whether an error of a projector's will pass, such as a deadlock: then the batch is simply tried again.
     fn is_transient(&self, error: &BoxError) -> bool {
         error.downcast_ref::<Error>().is_some_and(Error::is_transient)
+    }
+
+    /// Whether an error of a projector's says that a statement or its transaction took longer than the store lets it.
+    fn is_too_slow(&self, error: &BoxError) -> bool {
+        let _ = error;
+        false
     }
 }
 

@@ -7,6 +7,7 @@ mod settings;
 pub(crate) mod wait;
 
 pub(crate) mod guard;
+mod cause;
 pub(crate) mod work;
 mod act;
 mod pace;
@@ -33,6 +34,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::document::Document;
+use crate::error::Error;
 use crate::projection::Projector;
 use crate::reactor::{Effect, Reactor};
 use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, Registration};
@@ -196,7 +198,7 @@ impl<S: ReadModelStore> Runner<S> {
         observe::describe();
         let planned: Vec<_> = planned.into_iter().map(|Plan { settings, launch, .. }| (settings, launch)).collect();
         for registration in &registrations {
-            store.register(registration).await?;
+            register(&store, registration).await?;
         }
         let ids = registrations.iter().map(|registration| registration.id.clone()).collect();
         let (feed, owner) = (Arc::new(Feed::new(&filters)), Uuid::now_v7());
@@ -221,12 +223,9 @@ impl<S: ReadModelStore> Runner<S> {
     /// [`RunError::Wait`] when a projection has stopped before it got there.
     pub async fn run_to_end(self) -> Result<(), RunError> {
         let running = self.start().await?;
-        let reached = tokio::select! {
-            reached = running.catch_up_within(Duration::MAX) => reached.map_err(RunError::from),
-            id = running.paused() => Err(RunError::Paused { id }),
-        };
+        let reached = running.catch_up_within(Duration::MAX).await;
         running.stop().await;
-        reached
+        Ok(reached?)
     }
 
     fn check(&self) -> Result<(Vec<Registration>, Vec<EventFilter>), StartError> {
@@ -249,6 +248,20 @@ impl<S: ReadModelStore> Runner<S> {
         }
         if registrations.is_empty() { Err(StartError::Nothing) } else { Ok((registrations, filters)) }
     }
+}
+
+/// Makes room for a projection. One that is known stays as it is divided, and whoever wanted it otherwise is told.
+async fn register<S: ReadModelStore>(store: &S, registration: &Registration) -> Result<(), Error> {
+    let Registration { id, parts, .. } = registration;
+    let is_new = store.register(registration).await?;
+    if is_new || *parts == Settings::DEFAULT_PARTS {
+        return Ok(());
+    }
+    let has = store.parts(id).await?.len();
+    if has != usize::from(*parts) {
+        observe::divided_otherwise(id, *parts, has);
+    }
+    Ok(())
 }
 
 impl<S> fmt::Debug for Runner<S> {

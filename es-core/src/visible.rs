@@ -11,7 +11,8 @@ use crate::document::Document;
 use crate::error::ExecuteError;
 use crate::execute::{Decide, Execute, Outcome};
 use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore};
-use crate::runner::{WaitError, wait};
+use crate::runner::WaitError;
+use crate::runner::wait::{self, Stops};
 use crate::store::BoxFuture;
 
 /// A command that is answered when projections have taken it in, or when the time is up. Made by [`Execute::wait_for`].
@@ -74,8 +75,9 @@ pub struct ExecuteAndWait<'a, S, C, D> {
 pub struct Visible<A: Aggregate> {
     /// What became of the command. It is done, whatever became of the wait.
     pub outcome: Outcome<A>,
-    /// Whether all the projections that were named have taken it in. If not, they will, and a repeat of the command would do
-    /// it twice, unless it has an [idempotency key](Execute::idempotency_key).
+    /// Whether all the projections that were named have taken it in. If not, they will: one that has [stopped](WaitError::Stopped)
+    /// or is [paused](WaitError::Paused), when it goes on again. A repeat of the command would do it twice, unless it has an
+    /// [idempotency key](Execute::idempotency_key).
     pub visible: Result<(), WaitError>,
 }
 
@@ -135,7 +137,7 @@ async fn see<S: ReadModelStore>(
 ) -> Result<(), WaitError> {
     let ids = projections.into_iter().collect::<Result<Vec<_>, _>>()?;
     let wanted = store.log_end().await?;
-    wait::until(store, &ids, wanted, within).await
+    wait::until(store, &ids, wanted, within, Stops::AreFinal).await
 }
 
 impl<'a, S: ReadModelStore, C: Command, D: Decide<C> + 'a> IntoFuture for ExecuteAndWait<'a, S, C, D> {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Claim, Control, DeadLetter, DocumentQuery, Error, Lease, Position, ProjectionId, ProjectionState, ProjectionStatus,
-    Pulse, ReadModelStore, Registration, Renewal, Slices, Timestamp,
+    Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, FailureClass, Lease, Position, ProjectionId,
+    ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelStore, Registration, Renewal, Slices, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -77,12 +77,12 @@ impl ReadModelStore for MemoryStore {
         Ok(Transaction::new(self.clone()))
     }
 
-    async fn report_stop(&self, held: &Lease, reason: &str) -> Result<(), Error> {
-        self.kept().with(&held.id, |projection| projection.report_stop(held, reason));
+    async fn report_stop(&self, held: &Lease, reason: &str, class: FailureClass) -> Result<(), Error> {
+        self.kept().with(&held.id, |projection| projection.report_stop(held, reason, class));
         Ok(())
     }
 
-    async fn control(&self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
+    async fn control(&self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
         self.kept().control(id, control, self.log().end())
     }
 
@@ -98,7 +98,7 @@ impl ReadModelStore for MemoryStore {
         Ok(statuses)
     }
 
-    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Position>>, Error> {
+    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Reached>>, Error> {
         Ok(self.kept().reached(ids, self.log().end()))
     }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use es_core::{
     AdvanceError, Append, Appended, Claim, Conflict, Control, Error, EventStore, ExpectedVersion, Lease, NewEvent,
-    Position, ProjectionId, Pulse, ReadLog, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Renewal,
-    StreamId, Version,
+    Position, ProjectionId, ProjectionState, Pulse, Reached, ReadLog, ReadModelKind, ReadModelStore,
+    ReadModelTransaction, Registration, Renewal, StreamId, Version,
 };
 use es_memory::{MemoryStore, Transaction};
 use uuid::Uuid;
@@ -199,7 +199,7 @@ async fn a_lease_of_a_projection_that_was_dropped_is_none_of_its_next_life() {
     let store = MemoryStore::new();
     let id = registered(&store, "reborn").await;
     let old = claimed(&store, &id).await;
-    assert!(store.control(&id, Control::Pause).await.unwrap());
+    assert!(store.control(&id, Control::Pause).await.unwrap().is_accepted());
     assert!(store.drop_projection(&id).await.unwrap());
     registered(&store, "reborn").await;
     claimed(&store, &id).await;
@@ -230,7 +230,8 @@ async fn what_is_written_inline_is_where_the_log_is() {
     store.register(&registration).await.unwrap();
     let id = registration.id;
     plain(&store, "ada").await;
-    assert_eq!(store.reached(std::slice::from_ref(&id)).await.unwrap(), [Some(Position(2))]);
+    let reached = Reached::new(Position(2), ProjectionState::Running);
+    assert_eq!(store.reached(std::slice::from_ref(&id)).await.unwrap(), [Some(reached)]);
     let status = store.projections().await.unwrap().remove(0);
     assert_eq!((status.position, status.lag_events, status.has_caught_up()), (Position(2), 0, true));
     assert!(matches!(store.claim(&id, 0, Uuid::now_v7(), LONG).await, Err(Error::Setup { .. })));

@@ -142,9 +142,20 @@ pub(crate) fn will_pass(cause: &(dyn std::error::Error + 'static)) -> bool {
         return !code.as_deref().is_some_and(is_too_slow)
             && (is_lost(error) || code.is_some_and(|code| is_transient(&code)));
     }
+    database_error(cause).is_some_and(|e| !is_too_slow(e.code()) && (is_transient(e.code()) || is_fatal(e)))
+}
+
+/// Whether a cause of an error is that a statement or its transaction took too long.
+pub(crate) fn took_too_long(cause: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<sqlx::Error>() {
+        return code(error).as_deref().is_some_and(is_too_slow);
+    }
+    database_error(cause).is_some_and(|error| is_too_slow(error.code()))
+}
+
+fn database_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a PgDatabaseError> {
     let boxed = cause.downcast_ref::<Box<dyn DatabaseError>>();
-    let database = boxed.and_then(|e| e.try_downcast_ref()).or_else(|| cause.downcast_ref::<PgDatabaseError>());
-    database.is_some_and(|e| !is_too_slow(e.code()) && (is_transient(e.code()) || is_fatal(e)))
+    boxed.and_then(|error| error.try_downcast_ref()).or_else(|| cause.downcast_ref())
 }
 
 /// A statement that was cancelled because it took too long, or a transaction in which nothing was said for too long. In a

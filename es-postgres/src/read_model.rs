@@ -17,8 +17,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use es_core::{
-    BoxError, Claim, Control, DeadLetter, DocumentQuery, Error, EventStore, Lease, Position, ProjectionId,
-    ProjectionStatus, Pulse, ReadModelStore, Registration, Renewal, Slices, Timestamp,
+    BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventStore, FailureClass, Lease,
+    Position, ProjectionId, ProjectionStatus, Pulse, Reached, ReadModelStore, Registration, Renewal, Slices, Timestamp,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::connections::Ask;
 use crate::error;
 use crate::store::PgStore;
-use checkpoint::{FindPlace, Reached};
+use checkpoint::{AskReached, FindPlace};
 use lease::{ClaimLease, End, LetGo, Renew};
 use registration::{FindServing, Forget, ListParts, Register};
 use status::ListProjections;
@@ -83,11 +83,11 @@ impl ReadModelStore for PgStore {
         PgReadModelTransaction::begin(self).await
     }
 
-    async fn report_stop(&self, held: &Lease, reason: &str) -> Result<(), Error> {
-        self.ask(End(held, LetGo::ReportStop(reason))).await
+    async fn report_stop(&self, held: &Lease, reason: &str, class: FailureClass) -> Result<(), Error> {
+        self.ask(End(held, LetGo::ReportStop(reason, class))).await
     }
 
-    async fn control(&self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
+    async fn control(&self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
         self.ask(LeaveWord(id, &control)).await
     }
 
@@ -99,8 +99,8 @@ impl ReadModelStore for PgStore {
         self.ask(ListProjections).await
     }
 
-    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Position>>, Error> {
-        self.ask(Reached(ids)).await
+    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Reached>>, Error> {
+        self.ask(AskReached(ids)).await
     }
 
     async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
@@ -140,7 +140,17 @@ impl ReadModelStore for PgStore {
 
     /// The error itself, or whatever caused it, may be one of the database that passes.
     fn is_transient(&self, error: &BoxError) -> bool {
-        let first: &(dyn std::error::Error + 'static) = &**error;
-        std::iter::successors(Some(first), |error| error.source()).any(error::will_pass)
+        causes(error).any(error::will_pass)
     }
+
+    /// By a limit of the server's, such as `statement_timeout`, which somebody may have set for the role or the database.
+    fn is_too_slow(&self, error: &BoxError) -> bool {
+        causes(error).any(error::took_too_long)
+    }
+}
+
+/// The error itself, and whatever caused it.
+fn causes(error: &BoxError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let first: &(dyn std::error::Error + 'static) = &**error;
+    std::iter::successors(Some(first), |error| error.source())
 }

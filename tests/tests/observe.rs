@@ -166,6 +166,7 @@ async fn trouble_says_what_how_often_and_how_long_it_waits() {
     let letter = listener.only("an event was not taken in").fields;
     let expected = [
         ("attempts", "2"),
+        ("class", "refused"),
         ("error", "it is poison"),
         ("position", "2"),
         ("status", "parked"),
@@ -307,7 +308,7 @@ async fn a_pause_and_a_rebuild_are_told() {
     let settings = Settings::default().lease(Settings::SHORTEST_LEASE);
     let running = runner(&store, settings).start().await.unwrap();
     running.catch_up().await.unwrap();
-    assert!(store.control(&id(), Control::Pause).await.unwrap());
+    assert!(store.control(&id(), Control::Pause).await.unwrap().is_accepted());
     until("the pause is noticed", || heard("lease lost")).await;
     assert_eq!(listener.only("lease lost").fields["why"], "it is paused");
     assert_eq!(owned(), Some(0.0));
@@ -315,8 +316,8 @@ async fn a_pause_and_a_rebuild_are_told() {
     until("somebody sees that it is behind", || lag() == Some(1.0)).await;
     assert_eq!(recorder.value("es_projection_stalled{projection=notes,version=3}"), Some(0.0));
 
-    assert!(store.control(&id(), Control::Rebuild).await.unwrap());
-    assert!(store.control(&id(), Control::Resume).await.unwrap());
+    assert!(store.control(&id(), Control::Rebuild).await.unwrap().is_accepted());
+    assert!(store.control(&id(), Control::Resume).await.unwrap().is_accepted());
     running.catch_up().await.unwrap();
     running.stop().await;
     let back = listener.only("went back");
@@ -336,12 +337,28 @@ async fn each_part_is_owned_by_itself() {
     let settings = Settings::default().lease(Settings::SHORTEST_LEASE).parts(2);
     let running = runner(&store, settings).start().await.unwrap();
     until("both are owned", || owned("0..=511") == Some(1.0) && owned("512..=1023") == Some(1.0)).await;
-    assert!(store.control(&id(), Control::Divide { parts: 1 }).await.unwrap());
+    assert!(store.control(&id(), Control::Divide { parts: 1 }).await.unwrap().is_accepted());
     until("the whole is owned", || owned("0..=1023") == Some(1.0)).await;
     until("no half is", || owned("0..=511") == Some(0.0) && owned("512..=1023") == Some(0.0)).await;
     until("the span says so", || listener.spans("projection").iter().any(|span| span.fields["slices"] == "0..=1023"))
         .await;
     running.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_asks_for_other_parts_than_there_are_is_warned() {
+    let (store, listener) = (MemoryStore::new(), Listener::up_to(Level::WARN));
+    let _listens = listener.listen();
+    for parts in [4, 4, 1] {
+        runner(&store, Settings::default().parts(parts)).start().await.unwrap().stop().await;
+        assert!(listener.told().is_empty(), "it is new, or as it is asked for, or nothing was asked for");
+    }
+    runner(&store, Settings::default().parts(8)).start().await.unwrap().stop().await;
+    let told = listener.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].level == Level::WARN && told[0].message.contains("`Control::Divide`"), "{told:?}");
+    let field = |name: &str| told[0].fields[name].as_str();
+    assert_eq!([field("projection"), field("version"), field("asked"), field("has")], ["notes", "3", "8", "4"]);
 }
 
 #[tokio::test]

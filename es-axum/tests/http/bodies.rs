@@ -8,6 +8,7 @@ use axum::routing::get;
 use es_axum::{Json, Path};
 use es_memory::MemoryStore;
 
+use crate::listener::listen;
 use crate::service::{Answer, ask, balance, send, service};
 
 #[tokio::test]
@@ -59,6 +60,7 @@ async fn paths_and_queries_that_do_not_fit_are_400() {
 
 #[tokio::test]
 async fn a_route_that_does_not_fit_its_handler_is_500_without_details() {
+    listen();
     let app = Router::new().route("/", get(async |Path(_): Path<u64>| "never"));
     let answer = ask(&app, Request::get("/").body(Body::empty()).unwrap()).await;
     let problem = answer.problem(500);
@@ -77,6 +79,7 @@ async fn what_there_is_not_is_404_and_what_cannot_be_done_to_it_405() {
 
 #[tokio::test]
 async fn what_cannot_be_written_as_json_is_500_without_details() {
+    listen();
     struct Broken;
     impl serde::Serialize for Broken {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {

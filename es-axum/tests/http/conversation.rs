@@ -6,6 +6,7 @@ use axum::http::Request;
 use es_core::{CorrelationId, EventStoreExt, Metadata};
 use es_memory::MemoryStore;
 
+use crate::listener::was_told;
 use crate::service::{Account, Answer, ask, pay_in, service};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -68,6 +69,13 @@ async fn a_malformed_trace_is_ignored() {
         let trace = at_hand(&app, &[("traceparent", TRACE), state]).await.0.trace.unwrap();
         assert_eq!((trace.traceparent(), trace.tracestate()), (TRACE, None));
     }
+}
+
+#[tokio::test]
+async fn a_span_names_the_request_and_its_conversation() {
+    let answer = pay_in(&service(&MemoryStore::new()), &[]).await;
+    let id = answer.header("x-correlation-id").unwrap();
+    assert!(was_told(&["request method=POST path=\"/accounts/ada/deposits\"", &format!("correlation_id={id}")]));
 }
 
 #[tokio::test]

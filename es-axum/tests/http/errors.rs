@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
 
 use axum::response::IntoResponse;
 use es_axum::{Problem, ToProblem};
@@ -10,8 +9,8 @@ use es_core::{
     CorrelationId, Error, ExecuteError, IdempotencyKey, InvalidIdempotencyKey, InvalidStreamId, Metadata, Position,
     ProjectionId, StreamId, WaitError,
 };
-use tracing::field::{Field, Visit};
 
+use crate::listener::{listen, was_told};
 use crate::service::Answer;
 
 const SECRET: &str = "password=hunter2";
@@ -26,6 +25,7 @@ fn unknown_outcome() -> Error {
 
 #[tokio::test]
 async fn a_failure_of_ours_is_500_and_tells_nothing_but_where_to_look() {
+    listen();
     let id = CorrelationId::new();
     let conversation = Metadata::default().with_correlation(id);
     let command = InvalidIdempotencyKey::Command { command: "hunter2", message: SECRET.into() };
@@ -45,14 +45,16 @@ async fn a_failure_of_ours_is_500_and_tells_nothing_but_where_to_look() {
 
 #[tokio::test]
 async fn what_will_pass_is_503_and_says_what_is_safe() {
+    listen();
     let execute = answer(ExecuteError::<Infallible>::from(Error::unavailable(SECRET))).await;
     assert_eq!(execute.problem(503).members["safe_to_repeat"], true);
     assert_eq!(execute.header("retry-after"), Some("1"));
 
     // A read that comes after a command says nothing of the command.
     let id = ProjectionId::new("hunter2", 1).unwrap();
+    let paused = WaitError::Paused { id: id.clone() };
     let late = WaitError::TimedOut { id, reached: Position(7), wanted: Position(9) };
-    for read in [answer(Error::unavailable(SECRET)).await, answer(late).await] {
+    for read in [answer(Error::unavailable(SECRET)).await, answer(late).await, answer(paused).await] {
         assert_eq!(read.problem(503).members.get("safe_to_repeat"), None);
         assert_eq!(read.header("retry-after"), Some("1"));
         assert!(!format!("{read:?}").contains("hunter2"), "{read:?}");
@@ -89,59 +91,21 @@ async fn a_refusal_is_422_in_its_own_words_unless_it_says_otherwise() {
     answer(Problem::of(ExecuteError::Rejected(Shipped), gone)).await.problem(410);
 }
 
-/// Remembers all that is told.
-#[derive(Clone, Default)]
-struct Listener(Arc<Mutex<String>>);
-
-impl tracing::Subscriber for Listener {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Words(&self.0, *event.metadata().level()));
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-struct Words<'l>(&'l Mutex<String>, tracing::Level);
-
-impl Visit for Words<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.lock().unwrap().push_str(&format!("{} {field}={value:?}\n", self.1));
-    }
-}
-
 #[test]
 fn what_is_not_told_to_the_client_is_told_to_tracing_with_the_conversation() {
-    let listener = Listener::default();
-    let problem = tracing::subscriber::with_default(listener.clone(), || Problem::from(Error::store(SECRET)));
-    let told = listener.0.lock().unwrap().clone();
-    assert!(told.contains("ERROR error=the store failed: password=hunter2"), "{told}");
-    assert!(told.contains(problem.members["correlation_id"].as_str().unwrap()), "{told}");
+    listen();
+    let problem = Problem::from(Error::store(SECRET));
+    let id = format!("correlation_id={}", problem.members["correlation_id"].as_str().unwrap());
+    assert!(was_told(&["ERROR", &id, "error=the store failed: password=hunter2"]));
 }
 
 #[test]
 fn a_member_that_the_standard_has_taken_is_refused_aloud() {
-    let listener = Listener::default();
+    listen();
     let unwritable = BTreeMap::from([([1, 2], 3)]);
-    let make = || {
-        Problem::new(axum::http::StatusCode::GONE).with("status", 200).with("bad", unwritable.clone()).with("good", 1)
-    };
-    let problem = tracing::subscriber::with_default(listener.clone(), make);
+    let problem =
+        Problem::new(axum::http::StatusCode::GONE).with("status", 200).with("bad", unwritable).with("good", 1);
     assert_eq!(serde_json::to_value(&problem).unwrap()["status"], 410);
     assert_eq!(problem.members.keys().collect::<Vec<_>>(), ["good"]);
-    let told = listener.0.lock().unwrap().clone();
-    assert!(told.contains("ERROR member=\"status\"") && told.contains("ERROR member=\"bad\""), "{told}");
+    assert!(was_told(&["ERROR", "member=\"status\""]) && was_told(&["ERROR", "member=\"bad\""]));
 }

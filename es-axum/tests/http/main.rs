@@ -7,6 +7,7 @@ mod contention;
 mod conversation;
 mod errors;
 mod keys;
+mod listener;
 mod problem;
 mod reads;
 mod service;

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::listener::listen;
+
 #[derive(Event, Serialize, Deserialize)]
 #[event(category = "account")]
 pub(crate) enum AccountEvent {
@@ -85,6 +87,7 @@ struct Page {
 }
 
 pub(crate) fn service(store: &MemoryStore) -> Router {
+    listen();
     Router::new()
         .route("/accounts/{id}", get(show))
         .route("/accounts/{id}/deposits", post(deposit))

@@ -2,11 +2,14 @@
 
 use axum::Router;
 use axum::http::Request;
-use es_core::Runner;
+use axum::response::IntoResponse;
+use es_axum::Done;
+use es_core::{EventStoreExt, Runner};
 use es_memory::MemoryStore;
 use serde_json::{Value, json};
 
-use crate::service::{Answer, Balance, balance, send, service};
+use crate::listener::{listen, was_told};
+use crate::service::{Answer, Balance, Deposit, balance, send, service};
 
 async fn pay_in(app: &Router, headers: &[(&str, &str)]) -> Answer {
     send(app, Request::post("/accounts/ada/visible-deposits"), headers, r#"{"amount":5}"#).await
@@ -52,6 +55,20 @@ async fn a_wait_that_cannot_end_well_is_no_error_of_the_command() {
     // Nobody has ever heard of the projection.
     assert_eq!(pay_in(&app, &[("prefer", "wait=20")]).await.status, 202);
     assert_eq!(balance(&store).await, 5);
+    assert!(was_told(&["WARN", "projection `balance v1` is not known"]));
+}
+
+#[tokio::test]
+async fn where_the_service_waits_of_its_own_accord_it_says_whether_that_was_in_vain() {
+    listen();
+    let store = MemoryStore::new();
+    let deposit = || store.execute(Deposit { id: "ada".into(), amount: 5 }).wait_for_document::<Balance>();
+    let late = Done::of(&deposit().await.unwrap());
+    assert_eq!((late.is_late(), late.into_response().status().as_u16()), (true, 202));
+    let running = Runner::new(store.clone()).document::<Balance>().start().await.unwrap();
+    let seen = Done::of(&deposit().await.unwrap());
+    assert_eq!((seen.is_late(), seen.into_response().status().as_u16()), (false, 204));
+    running.stop().await;
 }
 
 #[tokio::test]

@@ -52,13 +52,19 @@ async fn conversation<S: Candidate>(store: &S, correlation: CorrelationId) -> Ve
     seen
 }
 
+/// A stream of one of three categories.
+fn drawn(lot: &mut Lot, ids: u64) -> StreamId {
+    let category: &&'static str = lot.one_of(&CATEGORIES);
+    stream_in(category, &lot.below(ids).to_string())
+}
+
 /// Appends one after the other to streams of three categories, of one to three events each, by turns of two conversations. Gives
 /// back what each of them has.
 async fn talk<S: Candidate>(store: &S, appends: u64) -> [(CorrelationId, Vec<EventId>); 2] {
     let mut talks = [(CorrelationId::new(), Vec::new()), (CorrelationId::new(), Vec::new())];
     let mut lot = Lot::new();
     for nth in 0..appends {
-        let stream = stream_in(*lot.one_of(&CATEGORIES), &lot.below(3).to_string());
+        let stream = drawn(&mut lot, 3);
         for (turn, (correlation, spoken)) in (0..).zip(&mut talks) {
             if turn == nth % 2 {
                 let events = (0..=lot.below(3)).map(|_| said(*correlation)).collect();
@@ -136,7 +142,7 @@ pub async fn causes_come_before_their_effects<S: Candidate>(store: S) {
 /// Twenty events, each in a stream by lot, each because of the one before.
 async fn chain<S: Candidate>(store: S, correlation: CorrelationId, mut cause: EventId, mut lot: Lot) {
     for _ in 0..20 {
-        let stream = stream_in(*lot.one_of(&CATEGORIES), &lot.below(4).to_string());
+        let stream = drawn(&mut lot, 4);
         cause = store_all(&store, &stream, vec![caused(correlation, Some(cause))]).await[0];
     }
 }

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use crate::document::{self, Document, check_key};
 use crate::error::Error;
-use crate::read_model::{Checkpoint, DeadLetter, ProjectionId, ProjectionState, ReadModelStore, ReadModelTransaction};
+use crate::read_model::{
+    Checkpoint, DeadLetter, ProjectionId, ProjectionState, Reached, ReadModelStore, ReadModelTransaction,
+};
 use crate::recorded::{Position, RawEvent};
 use crate::retry::Retry;
 use crate::store::ReadLog;
@@ -55,13 +57,14 @@ async fn attempt<S: ReadModelStore, D: Document>(
 ) -> Result<Option<D>, Trouble> {
     // Most of the work is done before anybody is held up.
     let reached = store.reached(std::slice::from_ref(id)).await?.pop().flatten();
-    let reached = reached.ok_or_else(|| Error::store(format!("projection `{id}` was never started")))?;
+    let Reached { position: reached, state } =
+        reached.ok_or_else(|| Error::store(format!("projection `{id}` was never started")))?;
     let before = store.dead_letters(id).await?;
     let mut fold = Fold::<D> { key, document: None, left: left(&before, Position(u64::MAX)) };
     fold.take_in(store, Position::START, &|_| reached, reached).await?;
 
     let mut transaction = store.begin().await?;
-    if is_inline(store, id).await? {
+    if state == ProjectionState::Inline {
         // There is no lease to take away from those who append, and the documents are always at the end of the log.
         transaction.hold_appends().await?;
         // What was appended just before gets its place, up to which the log is read.
@@ -83,11 +86,6 @@ async fn attempt<S: ReadModelStore, D: Document>(
     transaction.save_documents(id, &[(key.to_owned(), json)]).await?;
     transaction.commit().await?;
     Ok(fold.document)
-}
-
-async fn is_inline<S: ReadModelStore>(store: &S, id: &ProjectionId) -> Result<bool, Error> {
-    let all = store.projections().await?;
-    Ok(all.into_iter().any(|status| status.id == *id && status.state == ProjectionState::Inline))
 }
 
 fn checkpoint_of(checkpoints: &[Checkpoint], stream: &StreamId) -> Position {

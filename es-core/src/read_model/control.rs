@@ -1,16 +1,18 @@
 //! Word that is left for whoever runs a projection.
 
+use crate::read_model::FailureClass;
 use crate::recorded::Position;
 use crate::stream::{StreamId, Version};
 
-/// Word that is left for whoever runs a projection, in whichever process. It is kept until it is done, also over restarts.
+/// Word that is left for whoever runs a projection, in whichever process. It is kept until it is done, also over restarts. What
+/// becomes of it, the [`ControlAnswer`] tells.
 ///
 /// # Example: take in again what happened since a time
 ///
 /// ```
-/// use es_core::{Control, Error, ProjectionId, ReadModelStore, Timestamp};
+/// use es_core::{Control, ControlAnswer, Error, ProjectionId, ReadModelStore, Timestamp};
 ///
-/// async fn again_since(store: &impl ReadModelStore, id: &ProjectionId, time: Timestamp) -> Result<bool, Error> {
+/// async fn again_since(store: &impl ReadModelStore, id: &ProjectionId, time: Timestamp) -> Result<ControlAnswer, Error> {
 ///     let place = store.position_at(time).await?;
 ///     store.control(id, Control::Rewind { to: place }).await
 /// }
@@ -20,7 +22,8 @@ use crate::stream::{StreamId, Version};
 pub enum Control {
     /// Stop working, at once, until resumed, also after a restart.
     Pause,
-    /// Work again. What was not paused is left alone, apart from the lease.
+    /// Work again after a [pause](Self::Pause). What was not paused is left alone, apart from the lease. One that has stopped by
+    /// itself does not begin again by this: start a runner with it.
     Resume,
     /// Remove what was written, and begin at the first event.
     Rebuild,
@@ -58,4 +61,47 @@ pub enum Control {
         /// Why, for those who ask later.
         reason: String,
     },
+}
+
+/// What becomes of a word.
+///
+/// # Example: say what is left to do
+///
+/// ```
+/// use es_core::{Control, ControlAnswer, Error, ProjectionId, ReadModelStore};
+///
+/// async fn retry(store: &impl ReadModelStore, id: &ProjectionId) -> Result<String, Error> {
+///     Ok(match store.control(id, Control::RetryDeadLetters).await? {
+///         ControlAnswer::Accepted => "they are tried again".into(),
+///         ControlAnswer::AcceptedWhileStopped { reason, .. } => format!("start it first: it has stopped, as {reason}"),
+///         ControlAnswer::Nothing => "nothing waits".into(),
+///         _ => "a later release knows".into(),
+///     })
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "a word for a projection that has stopped is not heard before it is started again"]
+pub enum ControlAnswer {
+    /// Whoever runs the projection does it within about a second. Where nobody runs it at the moment, which the store cannot
+    /// know, it is kept until somebody does. [`Control::Serve`] is done by now.
+    Accepted,
+    /// The word is kept, but the projection, or a part of it, has [stopped by itself](crate::ProjectionState::Stopped): it is not
+    /// heard before a runner is started with it again.
+    AcceptedWhileStopped {
+        /// Why it has stopped.
+        reason: String,
+        /// Of which kind that was, where it is known.
+        class: Option<FailureClass>,
+    },
+    /// There is nothing that the word could be about, and none was left: no such projection, no stream of it that is parked at
+    /// that event, or none at all.
+    Nothing,
+}
+
+impl ControlAnswer {
+    /// Whether the word was left, or is done.
+    pub const fn is_accepted(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
 }

@@ -1,6 +1,7 @@
 //! Dead letters: what a projection could not take in.
 
 use crate::metadata::EventId;
+use crate::read_model::FailureClass;
 use crate::recorded::Position;
 use crate::stream::{StreamId, Version};
 use crate::timestamp::Timestamp;
@@ -23,6 +24,8 @@ pub struct DeadLetter {
     pub event_id: EventId,
     /// What went wrong the last time.
     pub error: String,
+    /// Of which kind that was. `None` in a letter of a release that did not tell, or of a later one that knows more kinds.
+    pub class: Option<FailureClass>,
     /// How often it was tried.
     pub attempts: u32,
     /// What becomes of it.
@@ -56,7 +59,8 @@ pub enum DeadLetterStatus {
 }
 
 impl DeadLetter {
-    /// A pointer to an event that failed once, at this time, and that nothing waits behind. For stores, which set the rest.
+    /// A pointer to an event that failed once, at this time, it is not told of which kind, and that nothing waits behind. For
+    /// stores, which set the rest.
     pub fn new(
         stream: StreamId,
         first: Version,
@@ -73,6 +77,7 @@ impl DeadLetter {
             position,
             event_id,
             error: error.into(),
+            class: None,
             attempts: 1,
             status,
             first_failed_at: failed_at,

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::read_model::ProjectionId;
+use crate::read_model::{FailureClass, ProjectionId};
 use crate::recorded::Position;
 use crate::slices::Slices;
 
@@ -73,12 +73,20 @@ pub struct Pulse {
     pub rate: u64,
     /// What went wrong, while it goes on going wrong.
     pub error: Option<String>,
+    /// Of which kind that is.
+    pub class: Option<FailureClass>,
 }
 
 impl Pulse {
-    /// So many places in a second, and this trouble, if there is any.
-    pub fn new(rate: u64, error: Option<String>) -> Self {
-        Self { rate, error }
+    /// So many places in a second, without trouble.
+    pub fn new(rate: u64) -> Self {
+        Self { rate, ..Self::default() }
+    }
+
+    /// With this trouble.
+    #[must_use]
+    pub fn trouble(self, class: FailureClass, error: impl Into<String>) -> Self {
+        Self { error: Some(error.into()), class: Some(class), ..self }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::read_model::ProjectionId;
+use crate::read_model::{FailureClass, ProjectionId};
 use crate::recorded::Position;
 use crate::slices::Slices;
 use crate::timestamp::Timestamp;
@@ -21,9 +21,41 @@ pub enum ProjectionState {
     Stopped {
         /// Why.
         reason: String,
+        /// Of which kind that was. `None` for a stop that a release reported which did not tell, or a later one that knows more
+        /// kinds.
+        class: Option<FailureClass>,
     },
     /// It is written in the append's own transaction, and needs nobody to run it.
     Inline,
+}
+
+/// How far a projection has come, and whether it is going on from there. See [`reached`](crate::ReadModelStore::reached).
+///
+/// # Example: whether it makes sense to wait for it
+///
+/// ```
+/// use es_core::{Error, ProjectionId, ProjectionState, ReadModelStore};
+///
+/// async fn goes_on(store: &impl ReadModelStore, id: ProjectionId) -> Result<bool, Error> {
+///     let reached = store.reached(&[id]).await?.pop().flatten();
+///     Ok(reached.is_some_and(|reached| matches!(reached.state, ProjectionState::Running | ProjectionState::Inline)))
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reached {
+    /// How far it has come in all its parts. [`Position::START`] while a [`Task`](crate::Task) is to be done, as what is there
+    /// will not stay.
+    pub position: Position,
+    /// Whether it is meant to go on, and whether it does, as of the same moment.
+    pub state: ProjectionState,
+}
+
+impl Reached {
+    /// Puts the parts together. For stores.
+    pub fn new(position: Position, state: ProjectionState) -> Self {
+        Self { position, state }
+    }
 }
 
 /// How a projection is doing.
@@ -71,6 +103,8 @@ pub struct ProjectionStatus {
     pub unmoved: Duration,
     /// What goes wrong right now, while its owner tries again.
     pub last_error: Option<String>,
+    /// Of which kind that is.
+    pub last_error_class: Option<FailureClass>,
     /// Its parts; a single one unless it was divided.
     pub parts: Vec<PartStatus>,
 }
@@ -114,6 +148,7 @@ impl ProjectionStatus {
             updated_at,
             unmoved: Duration::ZERO,
             last_error: None,
+            last_error_class: None,
             parts: Vec::new(),
         }
     }

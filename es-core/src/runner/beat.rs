@@ -44,9 +44,9 @@ fn pulse(progress: &Progress, before: &mut (Instant, Position)) -> Pulse {
     let (since, from) = std::mem::replace(before, (Instant::now(), progress.position));
     let passed = u128::from(progress.position.0.saturating_sub(from.0));
     let rate = passed * 1000 / since.elapsed().as_millis().max(1);
-    let error = match &progress.phase {
-        Phase::Retrying { error, .. } => Some(error.clone()),
-        _ => None,
-    };
-    Pulse::new(u64::try_from(rate).unwrap_or(u64::MAX), error)
+    let pulse = Pulse::new(u64::try_from(rate).unwrap_or(u64::MAX));
+    match &progress.phase {
+        Phase::Retrying { error, class, .. } => pulse.trouble(*class, error.clone()),
+        _ => pulse,
+    }
 }

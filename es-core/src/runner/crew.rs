@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::read_model::ReadModelStore;
+use crate::read_model::{FailureClass, ReadModelStore};
 use crate::retry::pass;
 use crate::runner::engine::{End, Engine, Post, STORE_TROUBLE};
 use crate::runner::guard::chain;
-use crate::runner::observe::{self, Failure, Meter};
+use crate::runner::observe::{self, Meter};
 use crate::runner::progress::Board;
 use crate::runner::work::Work;
 use crate::runner::{Launch, StopReason};
@@ -76,7 +76,12 @@ impl<S: ReadModelStore, W: Work<S>> Crew<S, W> {
 
     /// Sees to it that there is an engine for each part.
     async fn man(&mut self, dismissed: &watch::Receiver<bool>) -> Result<(), StopReason> {
-        for part in self.parts().await? {
+        let parts = self.parts().await?;
+        if parts.is_empty() {
+            // There is always one, of whatever is registered.
+            return Err(StopReason::Dropped);
+        }
+        for part in parts {
             if self.manned.insert(part.first()) {
                 self.start(part, dismissed.clone());
             }
@@ -96,7 +101,7 @@ impl<S: ReadModelStore, W: Work<S>> Crew<S, W> {
             };
             troubles = troubles.saturating_add(1);
             let wait = STORE_TROUBLE.draw_wait(troubles);
-            self.meter.failed(Failure::Store);
+            self.meter.failed(FailureClass::Store.as_str());
             observe::store_trouble_of(&self.launch.id, &error, troubles, wait);
             tokio::select! {
                 () = pass(wait) => {}

@@ -14,11 +14,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::error::{BoxError, Error};
-use crate::read_model::{AdvanceError, Claim, Lease, ProjectionId, ReadModelStore};
+use crate::read_model::{AdvanceError, Claim, FailureClass, Lease, ProjectionId, ReadModelStore};
 use crate::retry::{Retry, pass};
+use crate::runner::cause::{Cause, class_of};
 use crate::runner::feed::Feed;
 use crate::runner::guard::{chain, guarded};
-use crate::runner::observe::{self, Failure, Part};
+use crate::runner::observe::{self, Part};
 use crate::runner::owned::Owned;
 use crate::runner::pace::Pace;
 use crate::runner::page::Page;
@@ -162,11 +163,19 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
                 Err(Halt::Yield) => self.yield_part().await,
                 Err(Halt::Gone) => return End::Gone,
                 Err(Halt::Store(error)) if error.is_transient() => self.bear_with(&error).await,
-                Err(Halt::Store(error)) => return End::Stopped(StopReason::Store { error: chain(&error) }),
+                Err(Halt::Store(error)) => return End::Stopped(self.lasting_trouble(&error).await),
                 Err(Halt::Stop(reason)) => return End::Stopped(reason),
             }
         }
         End::Stopped(StopReason::Asked)
+    }
+
+    /// Where nobody knows the projection any more, that is the trouble.
+    async fn lasting_trouble(&self, error: &Error) -> StopReason {
+        match self.store.parts(&self.id).await {
+            Ok(parts) if parts.is_empty() => StopReason::Dropped,
+            _ => StopReason::Store { error: chain(error) },
+        }
     }
 
     /// Claims the lease and works while it lasts.
@@ -219,10 +228,13 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let Some(lease) = self.seat.hold(None) else { return };
         let told = async {
             match end {
-                End::Stopped(reason) if *reason != StopReason::Asked => {
-                    let _ = self.store.report_stop(&lease, &reason.to_string()).await;
+                End::Stopped(reason) => {
+                    // Without a class it did not stop by a failure.
+                    if let Some(class) = reason.class() {
+                        let _ = self.store.report_stop(&lease, &reason.to_string(), class).await;
+                    }
                 }
-                _ => {}
+                End::Gone => {}
             }
             let _ = self.store.release(&lease).await;
         };
@@ -255,7 +267,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let (error, attempts) = (chain(error), self.troubles);
         let wait = STORE_TROUBLE.draw_wait(attempts);
         self.part.store_trouble(&error, attempts, wait);
-        self.publish(|progress| progress.phase = Phase::Retrying { error, attempts });
+        let class = FailureClass::Store;
+        self.publish(|progress| progress.phase = Phase::Retrying { error, class, attempts });
         self.unless_asked_to_stop(pass(wait)).await;
     }
 
@@ -283,9 +296,9 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// Waits until trouble with a batch may have passed.
     pub(super) async fn wait_out(&mut self, error: &BoxError, attempts: u32, retry: Retry) -> Result<(), Halt> {
-        let (error, wait) = (chain(&**error), retry.draw_wait(attempts));
+        let (Cause { class, error }, wait) = (Cause::of(&self.store, error), retry.draw_wait(attempts));
         self.part.tries_again(&error, attempts, wait);
-        self.publish(|progress| progress.phase = Phase::Retrying { error, attempts });
+        self.publish(|progress| progress.phase = Phase::Retrying { error, class, attempts });
         self.unless_asked_to_stop(pass(wait)).await;
         if self.is_asked_to_stop() { Err(Halt::Claim) } else { Ok(()) }
     }
@@ -293,10 +306,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     /// Waits until trouble with the store may have passed, if the error is of that kind; otherwise the error comes back.
     pub(super) async fn wait_out_trouble(&mut self, error: BoxError, attempts: u32) -> Result<(), TroubleError> {
         if !self.store.is_transient(&error) {
-            self.part.failed(Failure::Refused);
+            self.part.failed(class_of(&self.store, &error));
             return Err(TroubleError::Lasting(error));
         }
-        self.part.failed(Failure::Store);
+        self.part.failed(FailureClass::Store);
         self.wait_out(&error, attempts, STORE_TROUBLE).await.map_err(TroubleError::Halt)
     }
 

@@ -95,5 +95,14 @@ pub enum RunError {
     },
     /// A projection has stopped on the way, or the store failed.
     #[error(transparent)]
-    Wait(#[from] WaitError),
+    Wait(WaitError),
+}
+
+impl From<WaitError> for RunError {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::Paused { id } => Self::Paused { id },
+            error => Self::Wait(error),
+        }
+    }
 }

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-/// A panic in a projection's own code.
+/// A panic in the own code of a projection, a reactor or an effect, or of the types that they read.
 #[derive(Debug, thiserror::Error)]
-#[error("the projection panicked: {0}")]
+#[error("the code panicked: {0}")]
 pub(crate) struct Panicked(String);
 
 impl Panicked {
@@ -44,4 +44,35 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         let source = source.to_string();
         if text.ends_with(&source) { text } else { format!("{text}: {source}") }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Told {
+        text: &'static str,
+        source: Option<Box<Told>>,
+    }
+
+    fn told(texts: &[&'static str]) -> String {
+        let error = texts.iter().rev().fold(None, |source, text| Some(Box::new(Told { text, source })));
+        error.map(|error| chain(&*error)).unwrap_or_default()
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        assert_eq!(told(&["no answer"]), "no answer");
+        assert_eq!(told(&["no answer", "refused", "no route"]), "no answer: refused: no route");
+        // Some show their cause in their own text, or nothing else.
+        assert_eq!(told(&["no answer: refused", "refused", "no route"]), "no answer: refused: no route");
+        assert_eq!(
+            told(&["no answer: refused: no route", "refused: no route", "no route"]),
+            "no answer: refused: no route"
+        );
+        assert_eq!(told(&["refused", "refused"]), "refused");
+        assert_eq!(told(&["refused by the server", "refused"]), "refused by the server: refused");
+    }
 }

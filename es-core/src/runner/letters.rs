@@ -6,8 +6,8 @@ use crate::projection::Batch;
 use crate::read_model::{DeadLetter, DeadLetterStatus, ReadModelStore, ReadModelTransaction};
 use crate::recorded::{Position, RawEvent, Recorded};
 use crate::runner::StopReason;
+use crate::runner::cause::Cause;
 use crate::runner::engine::{Engine, Halt};
-use crate::runner::guard::chain;
 use crate::runner::owned::Owned;
 use crate::runner::page::{Decoded, Place, decode};
 use crate::runner::take_in::NotTaken;
@@ -20,19 +20,20 @@ use crate::timestamp::Timestamp;
 /// An event that could not be taken in.
 pub(super) struct Failed {
     pub(super) place: Place,
-    pub(super) error: String,
+    pub(super) cause: Cause,
     pub(super) attempts: u32,
 }
 
 impl Failed {
     pub(super) fn into_reason(self) -> StopReason {
-        let Self { place: Place { stream, version, .. }, error, attempts } = self;
-        StopReason::Failed { stream, version, attempts, error }
+        let Self { place: Place { stream, version, .. }, cause: Cause { class, error }, attempts } = self;
+        StopReason::Failed { stream, version, attempts, class, error }
     }
 
     pub(super) fn into_letter(self, status: DeadLetterStatus) -> DeadLetter {
-        let Self { place: Place { stream, version, position, id }, error, attempts } = self;
-        DeadLetter { attempts, ..DeadLetter::new(stream, version, position, id, error, status, Timestamp::now()) }
+        let Self { place: Place { stream, version, position, id }, cause: Cause { class, error }, attempts } = self;
+        let letter = DeadLetter::new(stream, version, position, id, error, status, Timestamp::now());
+        DeadLetter { attempts, class: Some(class), ..letter }
     }
 }
 
@@ -132,7 +133,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         }
         match first.transpose() {
             Ok(event) => self.pass_patiently(owned, letter, event.as_ref(), behind).await,
-            Err((_, error)) => self.park_again(owned, letter, error).await,
+            Err((_, cause)) => self.park_again(owned, letter, cause).await,
         }
     }
 
@@ -156,7 +157,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             return match passed {
                 Ok(()) => Ok(Settled::Passed),
                 Err(NotTaken::Halt(halt)) => Err(halt),
-                Err(NotTaken::Refused(error)) => self.park_again(owned, letter, chain(&*error)).await,
+                Err(NotTaken::Refused(error)) => {
+                    let cause = Cause::of(&self.store, &error);
+                    self.park_again(owned, letter, cause).await
+                }
             };
         }
     }
@@ -217,10 +221,11 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         self.close(owned, to, count, transaction).await
     }
 
-    async fn park_again(&mut self, owned: &mut Owned, letter: &DeadLetter, error: String) -> Result<Settled, Halt> {
+    async fn park_again(&mut self, owned: &mut Owned, letter: &DeadLetter, cause: Cause) -> Result<Settled, Halt> {
         let attempts = letter.attempts.saturating_add(1);
         let (status, last_failed_at) = (DeadLetterStatus::Parked, Timestamp::now());
-        let letter = DeadLetter { error, attempts, last_failed_at, status, ..letter.clone() };
+        let Cause { class, error } = cause;
+        let letter = DeadLetter { error, class: Some(class), attempts, last_failed_at, status, ..letter.clone() };
         self.post(owned, &letter, owned.position).await?;
         self.part.dead_letter(&letter);
         Ok(Settled::Parked)

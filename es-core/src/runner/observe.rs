@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::projection::Batch;
-use crate::read_model::{DeadLetter, DeadLetterStatus, Lease, ProjectionId, ReadModelStore, Task};
+use crate::read_model::{DeadLetter, DeadLetterStatus, FailureClass, Lease, ProjectionId, ReadModelStore, Task};
 use crate::recorded::Position;
 use crate::runner::StopReason;
 use crate::runner::guard::chain;
@@ -40,32 +40,8 @@ pub(super) const GONE: &str = "the projection was divided anew";
 /// Why it does not work on a part: it holds more of them than another process, which would be fair to have it.
 pub(super) const YIELDED: &str = "another process is to have it";
 
-/// What went wrong, as the metric tells it.
-#[derive(Clone, Copy)]
-pub(super) enum Failure {
-    /// The projection's own code refused a batch or an event.
-    Refused,
-    /// An event could not be read.
-    Unreadable,
-    /// Trouble with the store that may pass.
-    Store,
-    /// The projection stopped by itself.
-    Stopped,
-}
-
-#[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics tell it"))]
-impl Failure {
-    pub(super) const ALL: [Self; 4] = [Self::Refused, Self::Unreadable, Self::Store, Self::Stopped];
-
-    pub(super) fn kind(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Unreadable => "unreadable",
-            Self::Store => "store",
-            Self::Stopped => "stopped",
-        }
-    }
-}
+/// What the metric tells, beside the class of each failure, of a projection that stopped by itself.
+pub(super) const STOPPED: &str = "stopped";
 
 /// Tells of one part of a projection.
 pub(super) struct Part {
@@ -147,12 +123,12 @@ impl Part {
     /// The store is in trouble that may pass.
     pub(super) fn store_trouble(&mut self, error: &str, attempts: u32, wait: Duration) {
         self.is_at_end = false;
-        self.meter.failed(Failure::Store);
+        self.failed(FailureClass::Store);
         store_trouble(error, attempts, wait);
     }
 
-    pub(super) fn failed(&self, failure: Failure) {
-        self.meter.failed(failure);
+    pub(super) fn failed(&self, class: FailureClass) {
+        self.meter.failed(class.as_str());
     }
 
     pub(super) fn tries_again(&mut self, error: &str, attempts: u32, wait: Duration) {
@@ -186,14 +162,15 @@ impl Part {
     /// An event was not taken in, and a letter keeps a record of it.
     pub(super) fn dead_letter(&self, letter: &DeadLetter) {
         let DeadLetter { stream, first, error, attempts, .. } = letter;
+        let class = letter.class.map(display);
         let (stream_version, position, status) = (first.0, letter.position.0, status(&letter.status));
         self.meter.dead_letter(status);
         match &letter.status {
             DeadLetterStatus::Discarded { reason } => tracing::info!(
-                %stream, stream_version, position, status, error, attempts, reason, "an event was discarded"
+                %stream, stream_version, position, status, error, class, attempts, reason, "an event was discarded"
             ),
             _ => tracing::error!(
-                %stream, stream_version, position, status, error, attempts, "an event was not taken in"
+                %stream, stream_version, position, status, error, class, attempts, "an event was not taken in"
             ),
         }
     }
@@ -210,13 +187,27 @@ pub(super) fn started(id: &ProjectionId, owner: Uuid) {
     tracing::info!(projection = id.name(), version = id.version(), %owner, "started");
 }
 
+/// It is known, and stays as it is.
+pub(super) fn divided_otherwise(id: &ProjectionId, asked: u16, has: usize) {
+    tracing::warn!(
+        projection = id.name(),
+        version = id.version(),
+        asked,
+        has,
+        "known already, and divided into another number of parts than was asked for: `Control::Divide` divides it anew"
+    );
+}
+
 pub(super) fn stopped(id: &ProjectionId, reason: &StopReason, meter: &Meter) {
     let (projection, version) = (id.name(), id.version());
-    if *reason == StopReason::Asked {
-        return tracing::info!(projection, version, %reason, "stopped");
-    }
-    meter.failed(Failure::Stopped);
-    tracing::error!(projection, version, %reason, "stopped by a failure");
+    let class = match (reason, reason.class()) {
+        (StopReason::Asked, _) => return tracing::info!(projection, version, %reason, "stopped"),
+        // Somebody has asked for it, but not those who run it.
+        (_, None) => return tracing::warn!(projection, version, %reason, "stopped"),
+        (_, Some(class)) => class,
+    };
+    meter.failed(STOPPED);
+    tracing::error!(projection, version, %reason, %class, "stopped by a failure");
 }
 
 /// It was not done by the deadline of its stop.

@@ -8,8 +8,9 @@ use crate::event::Event;
 use crate::metadata::EventId;
 use crate::read_model::ReadModelStore;
 use crate::recorded::{Position, RawEvent, Recorded};
+use crate::runner::cause::Cause;
 use crate::runner::engine::Engine;
-use crate::runner::guard::{chain, guarded_call};
+use crate::runner::guard::guarded_call;
 use crate::runner::owned::Owned;
 use crate::runner::work::Work;
 use crate::store::ReadLog;
@@ -19,7 +20,7 @@ use crate::stream::{StreamId, Version};
 pub(super) struct Page<E> {
     pub(super) events: Vec<Recorded<E>>,
     /// The event behind them, if it cannot be read. Nothing of what comes behind it is in the page.
-    pub(super) unreadable: Option<(Place, String)>,
+    pub(super) unreadable: Option<(Place, Cause)>,
     /// Everything up to here was looked at.
     pub(super) next: Position,
     pub(super) at_end: bool,
@@ -47,15 +48,15 @@ impl Place {
 }
 
 /// An event as today's code reads it, or where it is and why it cannot be read.
-pub(super) type Decoded<E> = Result<Recorded<E>, (Place, String)>;
+pub(super) type Decoded<E> = Result<Recorded<E>, (Place, Cause)>;
 
 /// Reads an event as today's code does, or says why it cannot: decoding is a caller's code, which may fail, and panic.
 pub(super) fn decode<E: Event>(raw: RawEvent<'_>) -> Decoded<E> {
     let place = Place::of_raw(&raw);
     match guarded_call(|| raw.decode()) {
         Ok(Ok(event)) => Ok(event),
-        Ok(Err(error)) => Err((place, chain(&error))),
-        Err(panicked) => Err((place, panicked.to_string())),
+        Ok(Err(error)) => Err((place, Cause::unreadable(&error))),
+        Err(panicked) => Err((place, Cause::panicked(&panicked))),
     }
 }
 

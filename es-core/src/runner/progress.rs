@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::read_model::Lease;
+use crate::read_model::{FailureClass, Lease};
 use crate::recorded::Position;
 use crate::stream::{StreamId, Version};
 
@@ -45,6 +45,8 @@ pub enum Phase {
     Retrying {
         /// What went wrong.
         error: String,
+        /// Of which kind that was.
+        class: FailureClass,
         /// How often it has been tried.
         attempts: u32,
     },
@@ -60,7 +62,7 @@ pub enum StopReason {
     #[error("the runner was stopped")]
     Asked,
     /// An event could not be taken in, and the policy says to stop.
-    #[error("event {version} of stream `{stream}` could not be taken in after {attempts} tries: {error}")]
+    #[error("event {version} of stream `{stream}` could not be taken in after {tries}: {error}", tries = tries(*attempts))]
     Failed {
         /// The event's stream.
         stream: StreamId,
@@ -68,6 +70,8 @@ pub enum StopReason {
         version: Version,
         /// How often it was tried.
         attempts: u32,
+        /// Of which kind the failure was.
+        class: FailureClass,
         /// What went wrong the last time.
         error: String,
     },
@@ -75,12 +79,16 @@ pub enum StopReason {
     /// is started again.
     #[error("the rebuild did not begin: {error}")]
     NotRebuilt {
+        /// Of which kind the failure was.
+        class: FailureClass,
         /// What went wrong.
         error: String,
     },
     /// It could not go back, so the rewind that was asked for did not begin. It goes on as it was when it is started again.
     #[error("the rewind did not begin: {error}")]
     NotRewound {
+        /// Of which kind the failure was.
+        class: FailureClass,
         /// What went wrong.
         error: String,
     },
@@ -88,6 +96,8 @@ pub enum StopReason {
     /// with that again when it is started again.
     #[error("the beginning or the end of the replay could not be taken in: {error}")]
     Replay {
+        /// Of which kind the failure was.
+        class: FailureClass,
         /// What went wrong.
         error: String,
     },
@@ -97,6 +107,48 @@ pub enum StopReason {
         /// What went wrong.
         error: String,
     },
+    /// Somebody has [dropped](crate::ReadModelStore::drop_projection) it while it was paused, or worked on by nobody. It begins
+    /// at the start of the log when it is started again.
+    #[error("it was dropped")]
+    Dropped,
+    /// It has stopped in another process or in an earlier run, as the store tells it.
+    #[error("{reason}")]
+    Reported {
+        /// Why.
+        reason: String,
+        /// Of which kind the failure was, where that is known.
+        class: Option<FailureClass>,
+    },
+}
+
+impl StopReason {
+    /// Of which kind the failure was that it stopped by; `None` if by none, or if that is not known.
+    ///
+    /// # Example: start again what the database was too slow for
+    ///
+    /// ```
+    /// use es_core::{FailureClass, StopReason};
+    ///
+    /// fn is_worth_a_new_start(reason: &StopReason) -> bool {
+    ///     matches!(reason.class(), Some(FailureClass::TooSlow | FailureClass::Store))
+    /// }
+    /// assert!(!is_worth_a_new_start(&StopReason::Asked));
+    /// ```
+    pub fn class(&self) -> Option<FailureClass> {
+        match self {
+            Self::Failed { class, .. }
+            | Self::NotRebuilt { class, .. }
+            | Self::NotRewound { class, .. }
+            | Self::Replay { class, .. } => Some(*class),
+            Self::Store { .. } => Some(FailureClass::Store),
+            Self::Reported { class, .. } => *class,
+            Self::Asked | Self::Dropped => None,
+        }
+    }
+}
+
+fn tries(attempts: u32) -> String {
+    if attempts == 1 { "1 try".to_owned() } else { format!("{attempts} tries") }
 }
 
 /// Where the parts of a projection in this process tell how they are doing. What is told of the projection is their sum.

@@ -16,7 +16,7 @@ use crate::read_model::{ProjectionId, ReadModelStore};
 use crate::recorded::Position;
 use crate::runner::observe;
 use crate::runner::progress::Board;
-use crate::runner::wait::{self, DEFAULT_WAIT, WaitError};
+use crate::runner::wait::{self, DEFAULT_WAIT, Stops, WaitError};
 use crate::runner::{Phase, Progress, Settings, StopReason};
 
 /// Projections that run. Dropping it stops them at their next turn; [`stop`](Self::stop) waits until they have.
@@ -75,7 +75,7 @@ impl<S: ReadModelStore> Running<S> {
     /// Waits until all projections have taken in the events of a command, for at most [`DEFAULT_WAIT`](Self::DEFAULT_WAIT).
     ///
     /// # Errors
-    /// [`WaitError`] when one has stopped, or the time is up.
+    /// [`WaitError`] when one has stopped, is paused, or the time is up.
     pub async fn wait_for<A: Aggregate>(&self, outcome: &Outcome<A>) -> Result<(), WaitError> {
         if outcome.events.is_empty() { Ok(()) } else { self.catch_up().await }
     }
@@ -97,7 +97,7 @@ impl<S: ReadModelStore> Running<S> {
         let wanted = self.store.log_end().await?;
         let ids: Vec<ProjectionId> = self.projections.iter().map(|projection| projection.id.clone()).collect();
         tokio::select! {
-            reached = wait::until(&self.store, &ids, wanted, deadline) => reached?,
+            reached = wait::until(&self.store, &ids, wanted, deadline, Stops::AreTakenOver) => reached?,
             (id, reason) = self.stopped_before(wanted) => return Err(WaitError::Stopped { id, reason }),
         }
         for projection in &self.projections {
@@ -117,23 +117,12 @@ impl<S: ReadModelStore> Running<S> {
         first_of(self.projections.iter().map(Started::stopped)).await
     }
 
-    /// Resolves when one of the projections is paused.
-    pub(super) async fn paused(&self) -> ProjectionId {
-        first_of(self.projections.iter().map(|projection| async move {
-            let mut progress = projection.board.watch();
-            if progress.wait_for(|progress| progress.phase == Phase::Paused).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            projection.id.clone()
-        }))
-        .await
-    }
-
     /// Resolves when one of the projections has stopped that has not come to `wanted`.
     async fn stopped_before(&self, wanted: Position) -> (ProjectionId, StopReason) {
         first_of(self.projections.iter().map(|projection| async move {
             let (id, reason) = projection.stopped().await;
-            if !matches!(wait::behind(&self.store, std::slice::from_ref(&id), wanted).await, Ok(Some(_))) {
+            let behind = wait::behind(&self.store, std::slice::from_ref(&id), wanted).await;
+            if !behind.is_ok_and(|behind| !behind.is_empty()) {
                 // It has got there, or whoever waits for all of them learns of the trouble.
                 std::future::pending::<()>().await;
             }

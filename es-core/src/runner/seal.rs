@@ -4,8 +4,9 @@ use crate::error::{BoxError, Error};
 use crate::read_model::{ReadModelStore, ReadModelTransaction};
 use crate::recorded::Position;
 use crate::runner::StopReason;
+use crate::runner::cause::Cause;
 use crate::runner::engine::{Engine, Halt};
-use crate::runner::guard::{chain, guarded};
+use crate::runner::guard::guarded;
 use crate::runner::observe;
 use crate::runner::owned::Owned;
 use crate::runner::work::{Replay, Work};
@@ -47,7 +48,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         match told.map_err(BoxError::from).flatten() {
             Ok(()) => Ok(()),
             Err(error) if self.store.is_transient(&error) => Err(Halt::Store(Error::unavailable(error))),
-            Err(error) => Err(Halt::Stop(StopReason::Replay { error: chain(&*error) })),
+            Err(error) => {
+                let Cause { class, error } = Cause::of(&self.store, &error);
+                Err(Halt::Stop(StopReason::Replay { class, error }))
+            }
         }
     }
 }

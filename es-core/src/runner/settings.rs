@@ -44,6 +44,9 @@ impl Settings {
     /// The longest such wait: it doubles while nothing comes.
     pub const LONGEST_POLL: Duration = Duration::from_millis(250);
 
+    /// Into how many parts a projection is divided by default.
+    pub const DEFAULT_PARTS: u16 = 1;
+
     /// At most `events` events at once. The default is [`DEFAULT_BATCH`](Self::DEFAULT_BATCH).
     ///
     /// A projection begins with 250, takes in twice as many at once while a full batch is done within 100 ms, and half as many
@@ -66,8 +69,10 @@ impl Settings {
     }
 
     /// Into how many parts the projection is divided when it is started for the first time, each with an owner of its own, so
-    /// that several processors, and processes, share the work. The default is 1. A known projection is divided anew by
-    /// [`Control::Divide`](crate::Control::Divide).
+    /// that several processors, and processes, share the work. The default is [`DEFAULT_PARTS`](Self::DEFAULT_PARTS).
+    ///
+    /// It makes no difference to a projection that is known already: that one stays as it is divided, with a warning where more than one
+    /// part was asked for, and is divided anew by [`Control::Divide`](crate::Control::Divide).
     ///
     /// The events of a stream stay in one part, in order. Events of different streams may be taken in in another order than the
     /// log's, also those that change the same document.
@@ -111,7 +116,7 @@ impl Default for Settings {
             batch: Self::DEFAULT_BATCH,
             lease: Self::DEFAULT_LEASE,
             poll: Self::DEFAULT_POLL,
-            parts: 1,
+            parts: Self::DEFAULT_PARTS,
             serve: false,
             on_failure: OnFailure::default(),
         }

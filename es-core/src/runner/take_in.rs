@@ -9,10 +9,10 @@ use crate::read_model::{DeadLetter, DeadLetterStatus, ReadModelStore, ReadModelT
 use crate::recorded::Position;
 use crate::runner::Phase;
 use crate::runner::act::is_worth_trying_again;
+use crate::runner::cause::Cause;
 use crate::runner::engine::{Engine, Halt, TroubleError};
-use crate::runner::guard::{chain, guarded};
+use crate::runner::guard::guarded;
 use crate::runner::letters::Failed;
-use crate::runner::observe::Failure;
 use crate::runner::owned::Owned;
 use crate::runner::page::{Page, Place};
 use crate::runner::settings::Then;
@@ -57,9 +57,9 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             self.take_in(owned, &Batch::new(present, false), page.end_of(present)).await?;
         }
         match page.unreadable {
-            Some((place, error)) => {
-                self.part.failed(Failure::Unreadable);
-                self.give_up(owned, Failed { place, error, attempts: 1 }).await
+            Some((place, cause)) => {
+                self.part.failed(cause.class);
+                self.give_up(owned, Failed { place, cause, attempts: 1 }).await
             }
             None => Ok(()),
         }
@@ -153,7 +153,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             }
             attempts += 1;
         }
-        self.give_up(owned, Failed { place: Place::of(event), error: chain(&*error), attempts }).await
+        let (place, cause) = (Place::of(event), Cause::of(&self.store, &error));
+        self.give_up(owned, Failed { place, cause, attempts }).await
     }
 
     /// Takes in a batch, however long trouble that will pass takes to pass.

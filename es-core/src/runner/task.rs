@@ -3,8 +3,9 @@
 use crate::error::{BoxError, Error};
 use crate::read_model::{Lease, ReadModelStore, ReadModelTransaction, Task};
 use crate::recorded::Position;
+use crate::runner::cause::Cause;
 use crate::runner::engine::{Engine, Halt};
-use crate::runner::guard::{chain, guarded};
+use crate::runner::guard::guarded;
 use crate::runner::observe;
 use crate::runner::work::{Replay, Work};
 use crate::runner::{Phase, StopReason};
@@ -48,10 +49,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// The task is taken as done, so that the projection goes on as it was when it is started again.
     async fn refuse(&self, lease: &Lease, task: Task, error: &BoxError) -> Result<(), Halt> {
-        let error = chain(&**error);
+        let Cause { class, error } = Cause::of(&self.store, error);
         let reason = match task {
-            Task::Rebuild => StopReason::NotRebuilt { error },
-            Task::Rewind(_) => StopReason::NotRewound { error },
+            Task::Rebuild => StopReason::NotRebuilt { class, error },
+            Task::Rewind(_) => StopReason::NotRewound { class, error },
         };
         // Told before the task is gone, so that nobody who waits for it takes it for done.
         self.publish(|progress| progress.phase = Phase::Stopped(reason.clone()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore};
+use crate::read_model::{InvalidProjection, ProjectionId, ProjectionState, Reached, ReadModelStore};
 use crate::recorded::Position;
 use crate::runner::StopReason;
 
@@ -32,13 +32,21 @@ const LONGEST_POLL: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// A projection has stopped before it got there.
+    /// A projection has stopped before it got there. Whoever asks is told at once, in whichever process it was. Start a runner
+    /// with it again.
     #[error("projection `{id}` has stopped: {reason}")]
     Stopped {
         /// Which one.
         id: ProjectionId,
-        /// Why.
+        /// Why: [`StopReason::Reported`] where only the store tells of it.
         reason: StopReason,
+    },
+    /// A projection is paused, and has not come there. It will when somebody [resumes](crate::Control::Resume) it; how long that
+    /// takes, nobody knows, so it is not waited for.
+    #[error("projection `{id}` is paused: resume it first")]
+    Paused {
+        /// Which one.
+        id: ProjectionId,
     },
     /// Time was up.
     #[error("projection `{id}` has come to position {reached} of {wanted} when the time was up")]
@@ -64,12 +72,22 @@ pub enum WaitError {
     Store(#[from] Error),
 }
 
-/// Waits until all these projections have come to `wanted`, in whichever process they run.
+/// Whether what the store tells of a stop is the last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stops {
+    /// Nobody here runs the projections, so one that has stopped will not get there.
+    AreFinal,
+    /// They are run here: one that has stopped elsewhere is about to be taken over, and of a stop here everybody learns at once.
+    AreTakenOver,
+}
+
+/// Waits until all these projections have come to `wanted`, in whichever process they run, or one will not get there.
 pub(crate) async fn until<S: ReadModelStore>(
     store: &S,
     ids: &[ProjectionId],
     wanted: Position,
     deadline: Duration,
+    stops: Stops,
 ) -> Result<(), WaitError> {
     // A deadline that lies beyond what the clock can tell is none.
     let end = Instant::now().checked_add(deadline);
@@ -77,10 +95,14 @@ pub(crate) async fn until<S: ReadModelStore>(
     loop {
         // Called before the question, so that what moves in between is remembered.
         let advanced = store.advanced();
-        let Some((id, reached)) = behind(store, ids, wanted).await? else { return Ok(()) };
+        let behind = behind(store, ids, wanted).await?;
+        if let Some(hopeless) = behind.iter().find_map(|(id, reached)| hopeless(id, reached, stops)) {
+            return Err(hopeless);
+        }
+        let Some((id, reached)) = behind.into_iter().next() else { return Ok(()) };
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
-            return Err(WaitError::TimedOut { id, reached, wanted });
+            return Err(WaitError::TimedOut { id, reached: reached.position, wanted });
         }
         tokio::select! {
             () = advanced => poll = POLL,
@@ -89,18 +111,31 @@ pub(crate) async fn until<S: ReadModelStore>(
     }
 }
 
-/// The first one that has not come to `wanted`.
+/// Those that have not come to `wanted`.
 pub(crate) async fn behind<S: ReadModelStore>(
     store: &S,
     ids: &[ProjectionId],
     wanted: Position,
-) -> Result<Option<(ProjectionId, Position)>, WaitError> {
+) -> Result<Vec<(ProjectionId, Reached)>, WaitError> {
+    let mut behind = Vec::new();
     for (id, reached) in ids.iter().zip(store.reached(ids).await?) {
-        match reached {
-            Some(reached) if reached >= wanted => {}
-            Some(reached) => return Ok(Some((id.clone(), reached))),
-            None => return Err(WaitError::Unknown { id: id.clone() }),
+        let reached = reached.ok_or_else(|| WaitError::Unknown { id: id.clone() })?;
+        if reached.position < wanted {
+            behind.push((id.clone(), reached));
         }
     }
-    Ok(None)
+    Ok(behind)
+}
+
+/// Why one that is behind will not get there by itself.
+fn hopeless(id: &ProjectionId, reached: &Reached, stops: Stops) -> Option<WaitError> {
+    let id = id.clone();
+    match &reached.state {
+        ProjectionState::Paused => Some(WaitError::Paused { id }),
+        ProjectionState::Stopped { reason, class } if stops == Stops::AreFinal => {
+            let reason = StopReason::Reported { reason: reason.clone(), class: *class };
+            Some(WaitError::Stopped { id, reason })
+        }
+        ProjectionState::Running | ProjectionState::Stopped { .. } | ProjectionState::Inline => None,
+    }
 }

@@ -5,7 +5,10 @@ use std::ops::Bound;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use es_core::{Checkpoint, Claim, Control, Error, Fenced, Position, ProjectionId, ProjectionStatus, Registration};
+use es_core::{
+    Checkpoint, Claim, Control, ControlAnswer, Error, Fenced, Position, ProjectionId, ProjectionStatus, Reached,
+    Registration,
+};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -94,8 +97,8 @@ impl Kept {
     pub(crate) fn register(&self, registration: &Registration, live_from: Position) -> Result<bool, Error> {
         let projections = &mut lock::write(&self.0).projections;
         let id = &registration.id;
-        if let Some(known) = projections.get(id) {
-            return known.check_same(registration).map(|()| false);
+        if let Some(known) = projections.get_mut(id) {
+            return known.register_again(registration).map(|()| false);
         }
         let is_first = !projections.keys().any(|other| other.name() == id.name());
         projections.insert(id.clone(), Projection::new(registration, live_from, is_first)?);
@@ -113,11 +116,11 @@ impl Kept {
         projection.claim(id, first, owner, lease, claims)
     }
 
-    pub(crate) fn control(&self, id: &ProjectionId, control: Control, end: Position) -> Result<bool, Error> {
+    pub(crate) fn control(&self, id: &ProjectionId, control: Control, end: Position) -> Result<ControlAnswer, Error> {
         let projections = &mut lock::write(&self.0).projections;
         match (projections.get_mut(id), control) {
-            (None, _) => Ok(false),
-            (Some(_), Control::Serve) => serve(projections, id, end).map(|()| true),
+            (None, _) => Ok(ControlAnswer::Nothing),
+            (Some(_), Control::Serve) => serve(projections, id, end).map(|()| ControlAnswer::Accepted),
             (Some(projection), control) => projection.control(id, control),
         }
     }
@@ -128,7 +131,7 @@ impl Kept {
         serving.next().map(|(id, _)| id.clone())
     }
 
-    pub(crate) fn reached(&self, ids: &[ProjectionId], end: Position) -> Vec<Option<Position>> {
+    pub(crate) fn reached(&self, ids: &[ProjectionId], end: Position) -> Vec<Option<Reached>> {
         let state = lock::read(&self.0);
         ids.iter().map(|id| state.projections.get(id).map(|projection| projection.reached(end))).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use es_core::{Lease, PartStatus, Position, Pulse, Slices, Timestamp};
+use es_core::{FailureClass, Lease, PartStatus, Position, Pulse, Slices, Timestamp};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -24,7 +24,14 @@ pub(crate) struct Part {
     holder: Option<Holder>,
     challenger: Option<Challenger>,
     /// Why whoever held it last stopped.
-    stopped: Option<String>,
+    stopped: Option<Stop>,
+}
+
+/// Why a part stands still.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    pub(crate) reason: String,
+    pub(crate) class: FailureClass,
 }
 
 #[derive(Debug)]
@@ -90,13 +97,17 @@ impl Part {
         lately.map(|challenger| challenger.owner)
     }
 
-    /// Why it stands still, until somebody is granted the lease.
-    pub(crate) fn stopped(&self) -> Option<&str> {
-        self.stopped.as_deref()
+    /// Why it stands still, until somebody is granted the lease, or is about to ask for it.
+    pub(crate) fn stopped(&self) -> Option<&Stop> {
+        self.stopped.as_ref()
     }
 
-    pub(crate) fn stop(&mut self, reason: &str) {
-        self.stopped = Some(reason.to_owned());
+    pub(crate) fn stop(&mut self, stop: Stop) {
+        self.stopped = Some(stop);
+    }
+
+    pub(crate) fn forget_stop(&mut self) {
+        self.stopped = None;
     }
 
     pub(crate) fn take_lease(&mut self) {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Checkpoint, Claim, Control, DeadLetterStatus, Error, Lease, Position, ProjectionId, ProjectionState,
-    ProjectionStatus, Pulse, ReadModelKind, Registration, Renewal, Slices, Task, Timestamp,
+    Checkpoint, Claim, Control, ControlAnswer, DeadLetterStatus, Error, FailureClass, Lease, Position, ProjectionId,
+    ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelKind, Registration, Renewal, Slices, Task, Timestamp,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::read_model::letters::Letters;
-use crate::read_model::part::Part;
+use crate::read_model::part::{Part, Stop};
 use crate::read_model::words::{Words, division};
 
 #[derive(Debug)]
@@ -41,8 +41,15 @@ impl Projection {
         Ok(Self { kind, inline, serving, live_from, parts, words, letters, seizure })
     }
 
+    /// Somebody is about to run it, so nobody is to be told any more why it stopped before.
+    pub(crate) fn register_again(&mut self, wanted: &Registration) -> Result<(), Error> {
+        self.check_same(wanted)?;
+        self.parts.iter_mut().for_each(Part::forget_stop);
+        Ok(())
+    }
+
     /// Refuses to take it for something else. Fields to be indexed need no keeping here: every field can be asked for.
-    pub(crate) fn check_same(&self, wanted: &Registration) -> Result<(), Error> {
+    fn check_same(&self, wanted: &Registration) -> Result<(), Error> {
         if (self.kind, self.inline) == (wanted.kind, wanted.inline) {
             return Ok(());
         }
@@ -71,8 +78,9 @@ impl Projection {
     }
 
     /// How far its readers may trust it: what is to be rebuilt or rewound will not stay.
-    pub(crate) fn reached(&self, end: Position) -> Position {
-        if self.words.task.is_some() { Position::START } else { self.position(end) }
+    pub(crate) fn reached(&self, end: Position) -> Reached {
+        let position = if self.words.task.is_some() { Position::START } else { self.position(end) };
+        Reached::new(position, self.state())
     }
 
     pub(crate) fn check_caught_up(&self, id: &ProjectionId, end: Position) -> Result<(), Error> {
@@ -88,7 +96,9 @@ impl Projection {
         status.unmoved = Timestamp::now().since(updated_at);
         let pulses = || self.parts.iter().filter_map(Part::pulse);
         status.rate = pulses().fold(0, |sum, pulse| sum.saturating_add(pulse.rate));
-        status.last_error = pulses().find_map(|pulse| pulse.error.clone());
+        let trouble = pulses().find(|pulse| pulse.error.is_some());
+        status.last_error = trouble.and_then(|pulse| pulse.error.clone());
+        status.last_error_class = trouble.and_then(|pulse| pulse.class);
         status.parts = self.parts.iter().map(Part::status).collect();
         if self.inline {
             status.parts.iter_mut().for_each(|part| part.position = end);
@@ -97,12 +107,16 @@ impl Projection {
     }
 
     fn state(&self) -> ProjectionState {
-        match self.parts.iter().find_map(Part::stopped) {
+        match self.stopped() {
             _ if self.inline => ProjectionState::Inline,
             _ if self.words.paused => ProjectionState::Paused,
-            Some(reason) => ProjectionState::Stopped { reason: reason.to_owned() },
+            Some(Stop { reason, class }) => ProjectionState::Stopped { reason, class: Some(class) },
             None => ProjectionState::Running,
         }
+    }
+
+    fn stopped(&self) -> Option<Stop> {
+        self.parts.iter().find_map(Part::stopped).cloned()
     }
 
     fn events(&self) -> u64 {
@@ -204,9 +218,9 @@ impl Projection {
         self.parts.iter_mut().for_each(Part::take_lease);
     }
 
-    pub(crate) fn report_stop(&mut self, held: &Lease, reason: &str) {
+    pub(crate) fn report_stop(&mut self, held: &Lease, reason: &str, class: FailureClass) {
         if let Some(part) = self.held_part(held) {
-            part.stop(reason);
+            part.stop(Stop { reason: reason.to_owned(), class });
         }
     }
 
@@ -232,8 +246,8 @@ impl Projection {
 
 /// What is done to it.
 impl Projection {
-    /// Leaves word. `false` if there is not what it is about. Otherwise whoever works has to claim again, and so learns of it.
-    pub(crate) fn control(&mut self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
+    /// Leaves word, if there is what it is about: whoever works has to claim again, and so learns of it.
+    pub(crate) fn control(&mut self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
         self.check_run(id)?;
         let found = match control {
             Control::Pause => self.pause(true),
@@ -251,10 +265,14 @@ impl Projection {
             // There are no other words for those who run it.
             _ => false,
         };
-        if found {
-            self.take_leases();
+        if !found {
+            return Ok(ControlAnswer::Nothing);
         }
-        Ok(found)
+        self.take_leases();
+        Ok(match self.stopped() {
+            Some(Stop { reason, class }) => ControlAnswer::AcceptedWhileStopped { reason, class: Some(class) },
+            None => ControlAnswer::Accepted,
+        })
     }
 
     fn pause(&mut self, paused: bool) -> bool {

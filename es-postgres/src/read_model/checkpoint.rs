@@ -1,12 +1,14 @@
 //! Checkpoints: how they move, inside a transaction, and where they are.
 
-use es_core::{Checkpoint, Error, Fenced, Lease, Position, ProjectionId, Timestamp};
+use es_core::{Checkpoint, Error, Fenced, Lease, Position, ProjectionId, Reached, Timestamp};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use crate::connections::Ask;
 use crate::error::Failure;
 use crate::read::{next, signed};
 use crate::read_model::statements::{Unregistered, of, slices_in, under};
+use crate::read_model::status::state_in;
 use crate::row::{Column, Time};
 use crate::sql::Sql;
 
@@ -16,11 +18,16 @@ use crate::sql::Sql;
 /// A batch need not be on the disk when it is committed, as $7 says. Effect and checkpoint are in one transaction, and the log
 /// stays: should the server crash within the next moments, both are gone, and the batch is taken in again. What is written to
 /// the disk later in any way, an append for example, takes the batch along, so nothing is ever kept that rests on what is lost.
+///
+/// It does not move where a projector has ended the transaction, which has taken the mark of its beginning along.
 pub(crate) const ADVANCE: &str = "
 UPDATE {schema}.projection_parts SET position = $5, events = events + $6, updated_at = clock_timestamp()
  WHERE name = $1 AND version = $2 AND first_slice = $3 AND token = $4 AND position <= $5
+   AND current_setting('es.transaction', true) = 'open'
 RETURNING set_config('idle_in_transaction_session_timeout', '5s', true) IS NOT NULL
       AND ($7 OR set_config('synchronous_commit', 'off', true) IS NOT NULL)";
+
+pub(crate) const IS_WHOLE: &str = "SELECT coalesce(current_setting('es.transaction', true) = 'open', false)";
 
 /// An append is on the disk when it is committed, as everybody else's is.
 pub(crate) const DURABLE: &str = "SET LOCAL synchronous_commit TO DEFAULT";
@@ -38,13 +45,20 @@ SELECT a.first_slice, a.last_slice,
             THEN (SELECT max(t.upto) FROM {schema}.ticks t) ELSE a.position END
   FROM {schema}.projection_parts a WHERE a.name = $1 AND a.version = $2 ORDER BY a.first_slice";
 
+/// The place is null where there is no such projection. The states are told in the same breath, as of the same snapshot: a place
+/// that was read before a stop, and the stop, would be an answer that was never true.
 pub(crate) const REACHED: &str = "
-SELECT (SELECT CASE WHEN p.inline THEN (SELECT max(t.upto) FROM {schema}.ticks t)
-                    WHEN p.rebuild_requested OR p.rewind_to IS NOT NULL THEN 0
-                    ELSE (SELECT min(a.position) FROM {schema}.projection_parts a
-                           WHERE a.name = p.name AND a.version = p.version) END
-          FROM {schema}.projections p WHERE p.name = k.name AND p.version = k.version)
+SELECT CASE WHEN p.inline THEN (SELECT max(t.upto) FROM {schema}.ticks t)
+            WHEN p.rebuild_requested OR p.rewind_to IS NOT NULL THEN 0
+            ELSE a.position END,
+       p.inline, p.paused, a.stopped, a.stopped_class
   FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY k (name, version, nth)
+  LEFT JOIN {schema}.projections p ON p.name = k.name AND p.version = k.version
+  LEFT JOIN LATERAL (
+       SELECT min(s.position) AS position,
+              (array_agg(s.stopped ORDER BY s.first_slice) FILTER (WHERE s.stopped IS NOT NULL))[1] AS stopped,
+              (array_agg(s.stopped_class ORDER BY s.first_slice) FILTER (WHERE s.stopped IS NOT NULL))[1] AS stopped_class
+         FROM {schema}.projection_parts s WHERE s.name = p.name AND s.version = p.version) a ON true
  ORDER BY k.nth";
 
 pub(crate) const POSITION_AT: &str = "SELECT {schema}.position_at($1)";
@@ -64,6 +78,13 @@ pub(crate) enum Move {
         live_from: Position,
     },
     Dismiss,
+}
+
+impl Move {
+    /// Whether the statement itself does nothing where the transaction was ended, which saves a question for each batch.
+    pub(crate) fn looks_itself(&self) -> bool {
+        matches!(self, Self::Advance { .. })
+    }
 }
 
 /// Moves checkpoints, inside a transaction.
@@ -111,10 +132,10 @@ impl Ask for Seize<'_> {
 }
 
 /// [`ReadModelStore::reached`](es_core::ReadModelStore::reached)
-pub(crate) struct Reached<'a>(pub(crate) &'a [ProjectionId]);
+pub(crate) struct AskReached<'a>(pub(crate) &'a [ProjectionId]);
 
-impl Ask for Reached<'_> {
-    type Answer = Vec<Option<Position>>;
+impl Ask for AskReached<'_> {
+    type Answer = Vec<Option<Reached>>;
 
     async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Self::Answer, Failure> {
         let names: Vec<&str> = self.0.iter().map(ProjectionId::name).collect();
@@ -123,11 +144,16 @@ impl Ask for Reached<'_> {
         let mut rows = query.fetch(connection);
         let mut reached = Vec::with_capacity(self.0.len());
         while let Some(row) = next(&mut rows).await? {
-            let place: Option<i64> = row.try_get(0)?;
-            reached.push(place.map(|place| u64::try_from(place).map(Position)).transpose().map_err(Error::store)?);
+            reached.push(reached_in(&row)?);
         }
         Ok(reached)
     }
+}
+
+fn reached_in(row: &PgRow) -> Result<Option<Reached>, Failure> {
+    let Some(place) = row.try_get::<Option<i64>, _>(0)? else { return Ok(None) };
+    let position = u64::try_from(place).map(Position).map_err(Error::store)?;
+    Ok(Some(Reached::new(position, state_in(row, 1, 4)?)))
 }
 
 /// [`ReadModelStore::position_at`](es_core::ReadModelStore::position_at)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use es_core::{DeadLetter, DeadLetterStatus, Error, ProjectionId, StreamId, Version};
+use es_core::{DeadLetter, DeadLetterStatus, Error, FailureClass, ProjectionId, StreamId, Version};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
@@ -10,22 +10,24 @@ use crate::connections::Ask;
 use crate::error::Failure;
 use crate::read::{next, signed};
 use crate::read_model::statements::{of, of_letter};
+use crate::read_model::status::class_in;
 use crate::row::{Column, Time};
 use crate::sql::Sql;
 
 pub(crate) const LIST: &str = "
 SELECT category, stream_id, first_version, last_version, position, event_id, error, attempts, status, reason,
-       first_failed_at, last_failed_at
+       first_failed_at, last_failed_at, class
   FROM {schema}.dead_letters WHERE name = $1 AND version = $2 ORDER BY position, first_version";
 
 pub(crate) const SAVE: &str = "
 INSERT INTO {schema}.dead_letters (name, version, category, stream_id, first_version, last_version, position, event_id,
-                                   error, attempts, status, reason, first_failed_at, last_failed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                                   error, attempts, status, reason, first_failed_at, last_failed_at, class)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (name, version, category, stream_id, first_version) DO UPDATE
    SET last_version = excluded.last_version, position = excluded.position, event_id = excluded.event_id,
        error = excluded.error, attempts = excluded.attempts, status = excluded.status, reason = excluded.reason,
-       first_failed_at = excluded.first_failed_at, last_failed_at = excluded.last_failed_at";
+       first_failed_at = excluded.first_failed_at, last_failed_at = excluded.last_failed_at,
+       class = excluded.class";
 
 pub(crate) const DELETE: &str = "
 DELETE FROM {schema}.dead_letters
@@ -64,7 +66,8 @@ impl Ask for Save<'_> {
             .bind(status)
             .bind(reason.map(storable))
             .bind(Time(letter.first_failed_at))
-            .bind(Time(letter.last_failed_at));
+            .bind(Time(letter.last_failed_at))
+            .bind(letter.class.map(FailureClass::as_str));
         query.execute(connection).await?;
         Ok(())
     }
@@ -90,6 +93,7 @@ fn letter(row: &PgRow) -> Result<DeadLetter, Failure> {
     letter.last = row.version(3)?;
     letter.attempts = u32::try_from(row.count(7)?).map_err(Error::store)?;
     letter.last_failed_at = row.timestamp(11)?;
+    letter.class = class_in(row, 12)?;
     Ok(letter)
 }
 

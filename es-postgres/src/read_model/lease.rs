@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use es_core::{Claim, Error, Lease, Position, ProjectionId, Pulse, Renewal, Task};
+use es_core::{Claim, Error, FailureClass, Lease, Position, ProjectionId, Pulse, Renewal, Task};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -31,7 +31,8 @@ WITH p AS (
 )
 UPDATE {schema}.projection_parts a
    SET token = a.token + 1, owner = $4, leased_until = clock_timestamp() + $5::bigint * interval '1 microsecond',
-       stopped = NULL, last_error = NULL, rate = 0, challenger = NULL, challenged_at = NULL
+       stopped = NULL, stopped_class = NULL, last_error = NULL, last_error_class = NULL, rate = 0,
+       challenger = NULL, challenged_at = NULL
   FROM p
  WHERE a.name = $1 AND a.version = $2 AND a.first_slice = $3
    AND NOT p.paused AND NOT p.inline
@@ -62,7 +63,8 @@ SELECT p.inline, p.paused, $3 <> 0 AND (p.rebuild_requested OR p.rewind_to IS NO
 /// last 2 seconds, and holds at least two parts less.
 pub(crate) const RENEW: &str = "
 UPDATE {schema}.projection_parts a
-   SET leased_until = clock_timestamp() + $5::bigint * interval '1 microsecond', rate = $6, last_error = $7
+   SET leased_until = clock_timestamp() + $5::bigint * interval '1 microsecond', rate = $6, last_error = $7,
+       last_error_class = $8
  WHERE a.name = $1 AND a.version = $2 AND a.first_slice = $3 AND a.token = $4
 RETURNING coalesce(a.challenged_at > clock_timestamp() - interval '2 seconds', false)
       AND (SELECT count(*) FILTER (WHERE o.owner = a.owner) - count(*) FILTER (WHERE o.owner = a.challenger)
@@ -78,7 +80,8 @@ UPDATE {schema}.projection_parts
 
 pub(crate) const REPORT_STOP: &str = "
 UPDATE {schema}.projection_parts
-   SET token = token + 1, owner = NULL, leased_until = NULL, challenger = NULL, challenged_at = NULL, stopped = $5
+   SET token = token + 1, owner = NULL, leased_until = NULL, challenger = NULL, challenged_at = NULL, stopped = $5,
+       stopped_class = $6
  WHERE name = $1 AND version = $2 AND first_slice = $3 AND token = $4";
 
 /// [`ReadModelStore::claim`](es_core::ReadModelStore::claim)
@@ -153,7 +156,8 @@ impl Ask for Renew<'_> {
         let query = under(&sql.read_models.renew, self.held)
             .bind(micros(self.lease))
             .bind(signed(self.pulse.rate))
-            .bind(self.pulse.error.as_deref().map(storable));
+            .bind(self.pulse.error.as_deref().map(storable))
+            .bind(self.pulse.class.map(FailureClass::as_str));
         match query.fetch_optional(connection).await? {
             None => Ok(Renewal::Lost),
             Some(row) if row.try_get(0)? => Ok(Renewal::Wanted),
@@ -165,7 +169,7 @@ impl Ask for Renew<'_> {
 /// How the holder of a lease lets go of it.
 pub(crate) enum LetGo<'a> {
     Release,
-    ReportStop(&'a str),
+    ReportStop(&'a str, FailureClass),
 }
 
 /// Nothing happens when the lease is not the newest.
@@ -178,7 +182,9 @@ impl Ask for End<'_> {
         let Self(held, how) = self;
         let query = match how {
             LetGo::Release => under(&sql.read_models.release, held),
-            LetGo::ReportStop(reason) => under(&sql.read_models.report_stop, held).bind(storable(reason)),
+            LetGo::ReportStop(reason, class) => {
+                under(&sql.read_models.report_stop, held).bind(storable(reason)).bind(class.as_str())
+            }
         };
         query.execute(connection).await?;
         Ok(())

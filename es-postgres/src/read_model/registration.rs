@@ -13,6 +13,8 @@ use crate::sql::Sql;
 pub(crate) const REGISTER: &str = "
 SELECT known_kind, known_inline, is_new FROM {schema}.register_projection($1, $2, $3, $4, $5, $6, $7)";
 
+pub(crate) const FORGET_STOPS: &str = "SELECT {schema}.forget_stops($1, $2)";
+
 pub(crate) const PARTS: &str = "
 SELECT first_slice, last_slice FROM {schema}.projection_parts WHERE name = $1 AND version = $2 ORDER BY first_slice";
 
@@ -106,9 +108,13 @@ impl Ask for Register<'_> {
             .bind(checked_parts(id, *parts)?)
             .bind(self.fields())
             .bind(signed(self.live_from.0));
-        let row = query.fetch_one(connection).await?;
+        let row = query.fetch_one(&mut *connection).await?;
         self.check_known(row.text(0)?, row.try_get(1)?)?;
-        Ok(row.try_get(2)?)
+        let is_new: bool = row.try_get(2)?;
+        if !is_new {
+            of(&sql.read_models.forget_stops, id).execute(connection).await?;
+        }
+        Ok(is_new)
     }
 }
 

@@ -34,6 +34,7 @@ macro_rules! statements {
 
 statements! {
     register: registration::REGISTER,
+    forget_stops: registration::FORGET_STOPS,
     parts: registration::PARTS,
     serving: registration::SERVING,
     drop_projection: registration::DROP,
@@ -45,6 +46,7 @@ statements! {
     leave_word: words::LEAVE,
     settle_letters: words::SETTLE_LETTERS,
     serve: words::SERVE,
+    stopped: words::STOPPED,
     divide: words::DIVIDE,
     advance: checkpoint::ADVANCE,
     reset: checkpoint::RESET,

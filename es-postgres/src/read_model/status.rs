@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use es_core::{Error, PartStatus, Position, ProjectionId, ProjectionState, ProjectionStatus};
+use es_core::{Error, FailureClass, PartStatus, Position, ProjectionId, ProjectionState, ProjectionStatus};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -30,14 +30,18 @@ SELECT p.name, p.version, p.inline, p.paused, a.stopped, p.serving, c.position, 
        coalesce((SELECT (extract(epoch FROM greatest(clock_timestamp() - t.at, interval '0')) * 1000000)::bigint
                    FROM {schema}.ticks t WHERE t.upto > c.position AND t.events > r.events
                   ORDER BY t.upto LIMIT 1), 0),
-       a.firsts, a.lasts, CASE WHEN p.inline THEN ARRAY[c.position] ELSE a.positions END, a.owners
+       a.firsts, a.lasts, CASE WHEN p.inline THEN ARRAY[c.position] ELSE a.positions END, a.owners,
+       a.stopped_class, a.last_error_class
   FROM {schema}.projections p
   CROSS JOIN LATERAL (
        SELECT min(l.position) AS position, sum(l.events)::bigint AS events, min(l.updated_at) AS updated_at,
               coalesce(sum(l.rate) FILTER (WHERE l.live), 0)::bigint AS rate,
               (array_agg(l.stopped ORDER BY l.first_slice) FILTER (WHERE l.stopped IS NOT NULL))[1] AS stopped,
+              (array_agg(l.stopped_class ORDER BY l.first_slice) FILTER (WHERE l.stopped IS NOT NULL))[1] AS stopped_class,
               (array_agg(l.last_error ORDER BY l.first_slice)
                   FILTER (WHERE l.live AND l.last_error IS NOT NULL))[1] AS last_error,
+              (array_agg(l.last_error_class ORDER BY l.first_slice)
+                  FILTER (WHERE l.live AND l.last_error IS NOT NULL))[1] AS last_error_class,
               array_agg(l.first_slice ORDER BY l.first_slice) AS firsts,
               array_agg(l.last_slice ORDER BY l.first_slice) AS lasts,
               array_agg(l.position ORDER BY l.first_slice) AS positions,
@@ -70,13 +74,14 @@ impl Ask for ListProjections {
 fn status(row: &PgRow) -> Result<ProjectionStatus, Failure> {
     let version = u32::try_from(row.count(1)?).map_err(Error::store)?;
     let id = ProjectionId::new(row.text(0)?, version).map_err(Error::store)?;
-    let mut status = ProjectionStatus::new(id, state(row)?, row.position(6)?, row.timestamp(10)?);
+    let mut status = ProjectionStatus::new(id, state_in(row, 2, 20)?, row.position(6)?, row.timestamp(10)?);
     status.serving = row.try_get(5)?;
     status.live_from = row.position(7)?;
     status.events = row.count(8)?;
     status.rate = row.count(9)?;
     status.unmoved = Duration::from_micros(row.count(11)?);
     status.last_error = row.text_or_null(12)?.map(str::to_owned);
+    status.last_error_class = class_in(row, 21)?;
     status.lag_events = row.count(13)?;
     status.parked = row.count(14)?;
     status.lag = Duration::from_micros(row.count(15)?);
@@ -84,13 +89,19 @@ fn status(row: &PgRow) -> Result<ProjectionStatus, Failure> {
     Ok(status)
 }
 
-fn state(row: &PgRow) -> Result<ProjectionState, Failure> {
-    Ok(match (row.try_get(2)?, row.try_get(3)?, row.text_or_null(4)?) {
+/// From three columns that follow each other, `inline`, `paused` and `stopped`, and the class of the stop.
+pub(crate) fn state_in(row: &PgRow, first: usize, class: usize) -> Result<ProjectionState, Failure> {
+    Ok(match (row.try_get(first)?, row.try_get(first + 1)?, row.text_or_null(first + 2)?) {
         (true, ..) => ProjectionState::Inline,
         (_, true, _) => ProjectionState::Paused,
-        (.., Some(reason)) => ProjectionState::Stopped { reason: reason.to_owned() },
+        (.., Some(reason)) => ProjectionState::Stopped { reason: reason.to_owned(), class: class_in(row, class)? },
         (.., None) => ProjectionState::Running,
     })
+}
+
+/// A word that only another release knows is as good as none.
+pub(crate) fn class_in(row: &PgRow, column: usize) -> Result<Option<FailureClass>, Failure> {
+    Ok(row.text_or_null(column)?.and_then(FailureClass::named))
 }
 
 fn parts(row: &PgRow) -> Result<Vec<PartStatus>, Failure> {

@@ -8,7 +8,7 @@ use es_core::{
     StreamId, Version,
 };
 use sqlx::postgres::PgTransactionManager;
-use sqlx::{PgConnection, SqlSafeStr};
+use sqlx::{PgConnection, Row, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::append::Prepared;
@@ -22,9 +22,11 @@ use crate::sql::Sql;
 use crate::store::PgStore;
 
 /// A process that vanished without a word (no power, no network) leaves a transaction that holds locks. The server ends it when
-/// nothing was said for so long, unless it was told to do so earlier anyway. Both are one message, and so one round trip.
+/// nothing was said for so long, unless it was told to do so earlier anyway. The mark goes with the transaction, so that one that a
+/// projector has ended is known. All are one message, and so one round trip.
 const BEGIN: &str = "
 BEGIN;
+SELECT set_config('es.transaction', 'open', true);
 SELECT set_config('idle_in_transaction_session_timeout', '60s', true)
  WHERE current_setting('idle_in_transaction_session_timeout') = '0'";
 
@@ -32,7 +34,7 @@ SELECT set_config('idle_in_transaction_session_timeout', '60s', true)
 ///
 /// A projector gets the connection. It can do whatever a transaction can, also `begin` and `commit` on it, which set a
 /// savepoint inside. What it must not do is to say `COMMIT` or `ROLLBACK` in its own SQL: the checkpoint would not belong to
-/// its effect any more. Like all connections of the store, this one plans each prepared statement once, for all values, and
+/// its effect any more, so it is not moved then, and the projection stops. Like all connections of the store, this one plans each prepared statement once, for all values, and
 /// avoids to read whole tables where there is an index.
 ///
 /// Dropped without commit, it closes its connection, and so the server rolls back.
@@ -95,17 +97,24 @@ impl Ask for Begin {
 }
 
 /// After an error that somebody kept to himself the server refuses everything, but takes `COMMIT` for `ROLLBACK` and calls it
-/// done.
-struct IsAlive;
+/// done. After a `COMMIT` or `ROLLBACK` of somebody's own it refuses nothing, and keeps whatever comes.
+struct IsWhole;
 
-impl Ask for IsAlive {
+impl Ask for IsWhole {
     type Answer = ();
 
     async fn ask(&mut self, _: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
-        sqlx::query("SELECT 1").execute(connection).await?;
-        Ok(())
+        let row = sqlx::query(checkpoint::IS_WHOLE).fetch_one(connection).await?;
+        if row.try_get(0)? { Ok(()) } else { Err(Error::store(Ended).into()) }
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the projection has ended the transaction that it was lent, so its checkpoint was not moved, and what it has committed would be \
+     taken in again: it must not say COMMIT or ROLLBACK in its SQL; `begin` on the connection sets a savepoint that it may end"
+)]
+struct Ended;
 
 /// An append comes after the checkpoint was moved.
 struct Durable;
@@ -136,7 +145,17 @@ impl PgReadModelTransaction {
         self.store.connections().schema()
     }
 
-    async fn ask<A: Ask>(&mut self, mut ask: A) -> Result<A::Answer, Error> {
+    async fn ask<A: Ask>(&mut self, ask: A) -> Result<A::Answer, Error> {
+        self.check_whole().await?;
+        self.ask_at_once(ask).await
+    }
+
+    /// Nothing of the store's own is written where a projector has ended the transaction.
+    async fn check_whole(&mut self) -> Result<(), Error> {
+        if self.lent_out { self.ask_at_once(IsWhole).await } else { Ok(()) }
+    }
+
+    async fn ask_at_once<A: Ask>(&mut self, mut ask: A) -> Result<A::Answer, Error> {
         let answer = ask.ask(self.store.sql(), self.kept.connection()).await;
         self.lent_out &= answer.is_err();
         answer.map_err(|failure| failure.into_error(self.schema()))
@@ -144,7 +163,15 @@ impl PgReadModelTransaction {
 
     async fn move_to(&mut self, held: &Lease, to: Move) -> Result<(), AdvanceError> {
         self.moved = true;
-        Ok(self.ask(MoveTo(held, to)).await??)
+        if !to.looks_itself() {
+            return Ok(self.ask(MoveTo(held, to)).await??);
+        }
+        let was_lent = self.lent_out;
+        let moved = self.ask_at_once(MoveTo(held, to)).await?;
+        if moved.is_err() && was_lent {
+            self.ask_at_once(IsWhole).await?;
+        }
+        Ok(moved?)
     }
 
     /// What stands where keys were locked and nothing was saved is removed, and a transaction that has failed is found out.
@@ -155,7 +182,7 @@ impl PgReadModelTransaction {
                 self.ask(tidy).await?;
             }
         }
-        if self.lent_out { self.ask(IsAlive).await } else { Ok(()) }
+        self.check_whole().await
     }
 
     /// After a lost connection a transaction that only writes read models is simply done again. One that appended may not be.
@@ -243,6 +270,7 @@ impl ReadModelTransaction for PgReadModelTransaction {
 
     async fn append(&mut self, append: Append) -> Result<Appended, Error> {
         let append = Prepared::new(append)?;
+        self.check_whole().await?;
         if self.moved {
             self.ask(Durable).await?;
         }

@@ -1,6 +1,6 @@
 //! Words that are left for whoever runs a projection.
 
-use es_core::{Control, Error, ProjectionId};
+use es_core::{Control, ControlAnswer, Error, ProjectionId};
 use sqlx::PgConnection;
 
 use crate::connections::Ask;
@@ -9,6 +9,7 @@ use crate::read::signed;
 use crate::read_model::dead_letters::storable;
 use crate::read_model::registration::checked_parts;
 use crate::read_model::statements::of;
+use crate::read_model::status::class_in;
 use crate::row::Column;
 use crate::sql::Sql;
 
@@ -17,6 +18,11 @@ pub(crate) const LEAVE: &str = "SELECT {schema}.leave_word($1, $2, $3, $4)";
 pub(crate) const SETTLE_LETTERS: &str = "SELECT {schema}.settle_letters($1, $2, $3, $4, $5, $6, $7)";
 
 pub(crate) const SERVE: &str = "SELECT answer, reached, history FROM {schema}.serve_projection($1, $2)";
+
+/// Why a projection has stopped, if it has.
+pub(crate) const STOPPED: &str = "
+SELECT stopped, stopped_class FROM {schema}.projection_parts
+ WHERE name = $1 AND version = $2 AND stopped IS NOT NULL ORDER BY first_slice LIMIT 1";
 
 pub(crate) const DIVIDE: &str = "SELECT {schema}.divide_projection($1, $2)";
 
@@ -77,10 +83,8 @@ impl LeaveWord<'_> {
     }
 }
 
-impl Ask for LeaveWord<'_> {
-    type Answer = bool;
-
-    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
+impl LeaveWord<'_> {
+    async fn say(&self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
         match self.1 {
             Control::Pause => self.leave(sql, connection, "pause", None).await,
             Control::Resume => self.leave(sql, connection, "resume", None).await,
@@ -96,6 +100,23 @@ impl Ask for LeaveWord<'_> {
             }
             other => Err(Error::setup(format!("this release of es-postgres does not know the word {other:?}")).into()),
         }
+    }
+}
+
+impl Ask for LeaveWord<'_> {
+    type Answer = ControlAnswer;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<ControlAnswer, Failure> {
+        if !self.say(sql, connection).await? {
+            return Ok(ControlAnswer::Nothing);
+        }
+        if *self.1 == Control::Serve {
+            return Ok(ControlAnswer::Accepted);
+        }
+        // Asked when the word is committed: who stops after that has not missed it.
+        let stopped = of(&sql.read_models.stopped, self.0).fetch_optional(connection).await?;
+        let Some(row) = stopped else { return Ok(ControlAnswer::Accepted) };
+        Ok(ControlAnswer::AcceptedWhileStopped { reason: row.text(0)?.to_owned(), class: class_in(&row, 1)? })
     }
 }
 

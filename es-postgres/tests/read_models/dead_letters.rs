@@ -1,6 +1,9 @@
 //! Dead letters.
 
-use es_core::{Control, DeadLetterStatus, ReadModelStore, ReadModelTransaction, StreamId, Version};
+use es_core::{
+    Control, ControlAnswer, DeadLetterStatus, FailureClass, ProjectionState, ReadModelStore, ReadModelTransaction,
+    StreamId, Version,
+};
 use uuid::Uuid;
 
 use crate::fixture::*;
@@ -28,14 +31,14 @@ async fn dead_letters_come_back_as_they_were() {
     let (of_a, of_c) = ((stream("a"), Version(7)), (stream("c"), Version(2)));
     let retry =
         |(stream, first): &(StreamId, Version)| Control::RetryDeadLetter { stream: stream.clone(), first: *first };
-    assert!(!store.control(&id, retry(&of_c)).await.unwrap(), "a skipped event is not waited for");
-    assert!(!store.control(&id, retry(&(stream("a"), Version(8)))).await.unwrap());
+    assert!(!store.control(&id, retry(&of_c)).await.unwrap().is_accepted(), "a skipped event is not waited for");
+    assert!(!store.control(&id, retry(&(stream("a"), Version(8)))).await.unwrap().is_accepted());
     assert!(keeps(&store, &lease, LONG).await, "nothing has happened yet");
-    assert!(store.control(&id, retry(&of_a)).await.unwrap());
+    assert!(store.control(&id, retry(&of_a)).await.unwrap().is_accepted());
     assert!(!keeps(&store, &lease, LONG).await);
     assert_eq!(store.dead_letters(&id).await.unwrap()[0].status, DeadLetterStatus::RetryRequested);
     let discard = Control::DiscardDeadLetter { stream: of_a.0.clone(), first: of_a.1, reason: because };
-    assert!(store.control(&id, discard).await.unwrap());
+    assert!(store.control(&id, discard).await.unwrap().is_accepted());
     let reason = "nobody \u{fffd}misses it".to_owned();
     assert_eq!(store.dead_letters(&id).await.unwrap()[0].status, DeadLetterStatus::DiscardRequested { reason });
 
@@ -50,4 +53,31 @@ async fn dead_letters_come_back_as_they_were() {
     let kept = store.dead_letters(&id).await.unwrap();
     again.error = "NUL \u{fffd} inside".to_owned();
     assert_eq!(kept, [again]);
+}
+
+/// What an earlier release has written has none, and a later one may know more.
+#[tokio::test]
+async fn where_the_class_is_not_known_everything_else_is_told() {
+    let (store, id, database) = registered("balances").await;
+    let mut connection = connection(&database).await;
+    let mut parked = letter(&stream("ada"), 1, 2, DeadLetterStatus::Parked);
+    parked.class = Some(FailureClass::Refused);
+    let lease = granted(&store, &id, Uuid::now_v7()).await;
+    for word in ["NULL", "'a word of a later release'"] {
+        post(&store, &id, &parked).await;
+        run(&mut connection, &format!("UPDATE es.dead_letters SET class = {word}")).await;
+        run(&mut connection, &format!("UPDATE es.projection_parts SET last_error = 'no', last_error_class = {word}"))
+            .await;
+        let mut unclassified = parked.clone();
+        unclassified.class = None;
+        assert_eq!(store.dead_letters(&id).await.unwrap(), [unclassified]);
+        let seen = status(&store, &id).await;
+        assert_eq!((seen.last_error.as_deref(), seen.last_error_class), (Some("no"), None));
+    }
+    store.report_stop(&lease, "no", FailureClass::Refused).await.unwrap();
+    run(&mut connection, "UPDATE es.projection_parts SET stopped_class = NULL").await;
+    let (reason, class) = ("no".to_owned(), None);
+    assert_eq!(status(&store, &id).await.state, ProjectionState::Stopped { reason: reason.clone(), class });
+    let answer = store.control(&id, Control::Resume).await.unwrap();
+    assert_eq!(answer, ControlAnswer::AcceptedWhileStopped { reason, class });
 }

@@ -67,7 +67,7 @@ async fn the_view_shows_the_version_that_serves() {
     store.register(&second).await.unwrap();
     save(&store, &second.id, &[("a", Some("1")), ("b", Some("2"))]).await;
     assert_eq!(number(&mut admin, shown).await, 1, "the first one serves on");
-    assert!(store.control(&second.id, Control::Serve).await.unwrap());
+    assert!(store.control(&second.id, Control::Serve).await.unwrap().is_accepted());
     assert_eq!(number(&mut admin, shown).await, 2);
 
     assert!(store.drop_projection(&id).await.unwrap());

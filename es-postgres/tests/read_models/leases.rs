@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use es_core::{
-    Claim, Control, DeadLetterStatus, Error, EventStore, Lease, Position, ProjectionState, ReadModelKind,
+    Claim, Control, DeadLetterStatus, Error, EventStore, FailureClass, Lease, Position, ProjectionState, ReadModelKind,
     ReadModelStore, ReadModelTransaction, Task,
 };
 use es_postgres::PgStore;
@@ -130,7 +130,7 @@ async fn a_pause_outlives_the_process_that_asked_for_it() {
     let (store, id, database) = registered("balances").await;
     let owner = Uuid::now_v7();
     let lease = granted(&store, &id, owner).await;
-    assert!(store.control(&id, Control::Pause).await.unwrap());
+    assert!(store.control(&id, Control::Pause).await.unwrap().is_accepted());
     assert!(!keeps(&store, &lease, LONG).await);
     assert!(is_fenced(&advance(&store, &lease, 1, 1).await));
     drop(store);
@@ -139,9 +139,9 @@ async fn a_pause_outlives_the_process_that_asked_for_it() {
     register(&store, &id, ReadModelKind::Documents).await;
     assert_eq!(store.claim(&id, 0, owner, LONG).await.unwrap(), Claim::Paused);
     assert_eq!(status(&store, &id).await.state, ProjectionState::Paused);
-    assert!(store.control(&id, Control::Resume).await.unwrap());
+    assert!(store.control(&id, Control::Resume).await.unwrap().is_accepted());
     granted(&store, &id, owner).await;
-    assert!(!store.control(&crate::fixture::id("unheard_of"), Control::Pause).await.unwrap());
+    assert!(!store.control(&crate::fixture::id("unheard_of"), Control::Pause).await.unwrap().is_accepted());
 }
 
 #[tokio::test]
@@ -150,10 +150,11 @@ async fn a_stop_is_told_with_its_reason_until_somebody_works_again() {
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     let old = granted(&store, &id, first).await;
     let lease = granted(&store, &id, first).await;
-    store.report_stop(&old, "an old story").await.unwrap();
+    store.report_stop(&old, "an old story", FailureClass::Store).await.unwrap();
     assert_eq!(status(&store, &id).await.state, ProjectionState::Running);
-    store.report_stop(&lease, "event 3\0 failed").await.unwrap();
-    let stopped = ProjectionState::Stopped { reason: "event 3\u{fffd} failed".to_owned() };
+    store.report_stop(&lease, "event 3\0 failed", FailureClass::Panicked).await.unwrap();
+    let (reason, class) = ("event 3\u{fffd} failed".to_owned(), Some(FailureClass::Panicked));
+    let stopped = ProjectionState::Stopped { reason, class };
     assert_eq!(status(&store, &id).await.state, stopped);
     granted(&store, &id, second).await;
     assert_eq!(status(&store, &id).await.state, ProjectionState::Running);
@@ -167,7 +168,7 @@ async fn a_rebuild_is_asked_for_seen_and_done() {
     advance(&store, &lease, 7, 3).await.unwrap();
     post(&store, &id, &letter(&stream("ada"), 1, 2, DeadLetterStatus::Parked)).await;
     post(&store, &id, &letter(&stream("bob"), 1, 5, DeadLetterStatus::Skipped)).await;
-    assert!(store.control(&id, Control::Rebuild).await.unwrap());
+    assert!(store.control(&id, Control::Rebuild).await.unwrap().is_accepted());
     assert!(!keeps(&store, &lease, LONG).await, "whoever works has to look");
 
     let lease = granted(&store, &id, owner).await;

@@ -1,8 +1,8 @@
 //! How projections are registered, side by side and by an application's role.
 
 use es_core::{
-    Control, DeadLetterStatus, EventStore, Position, ProjectionId, ReadModelKind, ReadModelStore, ReadModelTransaction,
-    Registration, Timestamp,
+    Control, DeadLetterStatus, EventStore, Position, ProjectionId, ProjectionState, Reached, ReadModelKind,
+    ReadModelStore, ReadModelTransaction, Registration, Timestamp,
 };
 use es_postgres::PgStore;
 use sqlx::PgConnection;
@@ -79,7 +79,7 @@ async fn everything_else_that_a_projection_may_need(store: &PgStore, id: &Projec
     next.id = ProjectionId::new(id.name(), 2).unwrap();
     assert!(store.register(&next).await.unwrap());
     for word in [Control::Pause, Control::Resume, Control::Divide { parts: 2 }, Control::Serve] {
-        assert!(store.control(&next.id, word).await.unwrap());
+        assert!(store.control(&next.id, word).await.unwrap().is_accepted());
     }
     assert!(store.divide(&next.id).await.unwrap());
     assert!(store.control(id, Control::RetryDeadLetters).await.is_ok());
@@ -93,13 +93,14 @@ async fn everything_else_that_a_projection_may_need(store: &PgStore, id: &Projec
     transaction.save_dead_letter(&next.id, &letter).await.unwrap();
     transaction.commit().await.unwrap();
     save(store, &next.id, &[("7", Some(r#"{"owner":"ada"}"#))]).await;
-    assert_eq!(store.reached(&[next.id.clone()]).await.unwrap(), [Some(Position::START)]);
+    let reached = Reached::new(Position::START, ProjectionState::Running);
+    assert_eq!(store.reached(&[next.id.clone()]).await.unwrap(), [Some(reached)]);
     store.position_at(Timestamp::now()).await.unwrap();
     assert_eq!(
         number(store.begin().await.unwrap().target(), &format!("SELECT count(*) FROM es.docs_{}", id.name())).await,
         1
     );
-    store.control(id, Control::Pause).await.unwrap();
+    assert!(store.control(id, Control::Pause).await.unwrap().is_accepted());
     assert!(store.drop_projection(id).await.unwrap());
     let role = "SELECT count(*) FROM information_schema.role_table_grants
                  WHERE table_name = 'doc_after_v2' AND grantee = current_database()";

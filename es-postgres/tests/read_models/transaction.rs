@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use es_core::{
-    Append, BoxError, Error, EventStore, ExpectedVersion, Position, ProjectionId, ReadModelStore, ReadModelTransaction,
+    AdvanceError, Append, BoxError, Error, EventStore, ExpectedVersion, Position, ProjectionId, ReadModelStore,
+    ReadModelTransaction,
 };
 use es_postgres::{PgReadModelTransaction, PgStore};
 use es_test_support::{Database, Proxy};
@@ -42,15 +43,23 @@ enum ProjectorError {
 async fn errors_of_a_projector_are_told_apart() {
     let (store, database) = store().await;
     let mut admin = connection(&database).await;
-    for (code, transient) in
-        [("40P01", true), ("40001", true), ("57P01", true), ("57014", false), ("23505", false), ("22012", false)]
-    {
+    for (code, transient) in [
+        ("40P01", true),
+        ("40001", true),
+        ("57P01", true),
+        ("57014", false), // a statement that took too long
+        ("25P03", false), // a transaction in which nothing was said for too long
+        ("23505", false),
+        ("22012", false),
+    ] {
         let kinds: [fn(sqlx::Error) -> BoxError; 3] =
             [BoxError::from, |e| ProjectorError::Shown(e).into(), |e| ProjectorError::Wrapped(e).into()];
         for kind in kinds {
             let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{code}'; END $$");
             let error = sqlx::raw_sql(AssertSqlSafe(raise)).execute(&mut admin).await.unwrap_err();
-            assert_eq!(store.is_transient(&kind(error)), transient, "{code}");
+            let error = kind(error);
+            assert_eq!(store.is_transient(&error), transient, "{code}");
+            assert_eq!(store.is_too_slow(&error), code == "57014", "{code}");
         }
     }
     let killed = sqlx::query("SELECT pg_terminate_backend(pg_backend_pid())").execute(&mut admin).await.unwrap_err();
@@ -58,6 +67,7 @@ async fn errors_of_a_projector_are_told_apart() {
     let gone = sqlx::query("SELECT 1").execute(&mut admin).await.unwrap_err();
     assert!(store.is_transient(&gone.into()));
     assert!(!store.is_transient(&"the amount is negative".into()));
+    assert!(!store.is_too_slow(&"the amount is negative".into()));
     assert!(store.is_transient(&Error::unavailable("try later").into()));
 }
 
@@ -212,4 +222,51 @@ async fn only_a_batch_that_appends_nothing_is_committed_without_the_disk() {
 
     let mut next = store.begin().await.unwrap();
     assert!(waits_for_the_disk(&mut next).await, "it was for one transaction only");
+}
+
+/// What it committed stays without its checkpoint, and would come again. So nothing more of it is done, and it is said.
+#[tokio::test]
+async fn a_projector_that_ends_the_transaction_is_found_out() {
+    let (store, id, database) = registered("ended").await;
+    let mut admin = connection(&database).await;
+    run(&mut admin, "CREATE TABLE effects (nth int)").await;
+    let held = granted(&store, &id, Uuid::now_v7()).await;
+    let reached = async || store.reached(std::slice::from_ref(&id)).await.unwrap();
+    for ending in ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK; BEGIN", "COMMIT AND CHAIN"] {
+        let lend = async |sql: &'static str| {
+            let mut transaction = store.begin().await.unwrap();
+            run(transaction.target(), "INSERT INTO effects VALUES (1)").await;
+            run(transaction.target(), sql).await;
+            transaction
+        };
+        let found_out = |error: Error| {
+            let Error::Store { source } = &error else { panic!("{ending}: {error:?}") };
+            assert!(source.to_string().contains("must not say COMMIT or ROLLBACK"), "{ending}: {source}");
+        };
+        let mut transaction = lend(ending).await;
+        match transaction.advance(&held, Position(1), 1).await.unwrap_err() {
+            AdvanceError::Store(error) => found_out(error),
+            fenced => panic!("{ending}: it holds the lease, but {fenced:?}"),
+        }
+        drop(transaction);
+        found_out(lend(ending).await.commit().await.unwrap_err());
+        let mut transaction = lend(ending).await;
+        found_out(transaction.save_documents(&id, &[("ada".into(), Some("1".into()))]).await.unwrap_err());
+        drop(transaction);
+        let mut transaction = lend(ending).await;
+        found_out(transaction.append(deposit("ada", 1)).await.unwrap_err());
+        drop(transaction);
+        assert_eq!(store.log_end().await.unwrap(), Position::START, "{ending}");
+        assert_eq!(get(&store, &id, &["ada"]).await, [None], "{ending}");
+        assert_eq!(reached().await, [Some(Position::START)], "{ending}");
+    }
+    // A savepoint is no such thing.
+    let mut transaction = store.begin().await.unwrap();
+    let mut inner = transaction.target().begin().await.unwrap();
+    run(&mut inner, "INSERT INTO effects VALUES (2)").await;
+    inner.rollback().await.unwrap();
+    run(transaction.target(), "SAVEPOINT here; ROLLBACK TO here; RELEASE here").await;
+    transaction.advance(&held, Position(1), 1).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(reached().await, [Some(Position(1))]);
 }

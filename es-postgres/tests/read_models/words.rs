@@ -61,18 +61,18 @@ async fn behind_a_pause_nobody_holds_a_lease_whatever_raced_with_it() {
         until(&mut admin, "SELECT count(*) FROM es.projection_parts WHERE owner IS NOT NULL").await;
         // All parts are at one place, so they are divided at once, and the pause may meet the parts of before.
         let parts = 2 + round % 5;
-        stores[0].control(&id, Control::Divide { parts }).await.unwrap();
+        assert!(stores[0].control(&id, Control::Divide { parts }).await.unwrap().is_accepted());
         let divides = tokio::spawn({
             let (store, id) = (stores[1].clone(), id.clone());
             async move { store.divide(&id).await.unwrap() }
         });
-        assert!(stores[2].control(&id, Control::Pause).await.unwrap());
+        assert!(stores[2].control(&id, Control::Pause).await.unwrap().is_accepted());
         claims.join_all().await;
         assert_eq!(number(&mut admin, "SELECT count(*) FROM es.projection_parts WHERE owner IS NOT NULL").await, 0);
         divides.await.unwrap();
         stores[0].divide(&id).await.unwrap();
         assert_eq!(stores[0].parts(&id).await.unwrap(), Slices::divide(parts).unwrap());
-        stores[0].control(&id, Control::Resume).await.unwrap();
+        assert!(stores[0].control(&id, Control::Resume).await.unwrap().is_accepted());
     }
 }
 
@@ -85,14 +85,14 @@ async fn what_cannot_be_is_refused_in_words() {
         "projection `refused v1` cannot be divided into 0 parts: there can be 1 to 1024"
     );
     assert!(refused(Control::Divide { parts: 1025 }).await.contains("into 1025 parts"));
-    store.control(&id, Control::Rewind { to: Position(3) }).await.unwrap();
+    assert!(store.control(&id, Control::Rewind { to: Position(3) }).await.unwrap().is_accepted());
     assert!(refused(Control::Divide { parts: 2 }).await.contains("is to be rebuilt or rewound first"));
 
     let lease = granted(&store, &id, Uuid::now_v7()).await;
     let mut transaction = store.begin().await.unwrap();
     transaction.reset(&lease, Position::START, Position(9)).await.unwrap();
     transaction.commit().await.unwrap();
-    store.control(&id, Control::Divide { parts: 2 }).await.unwrap();
+    assert!(store.control(&id, Control::Divide { parts: 2 }).await.unwrap().is_accepted());
     assert!(refused(Control::Rebuild).await.contains("is being divided"));
 
     let mut second = documents("refused", 1, &[]);
@@ -100,7 +100,7 @@ async fn what_cannot_be_is_refused_in_words() {
     store.register(&second).await.unwrap();
     let dropped = setup_message(store.drop_projection(&id).await);
     assert!(dropped.contains("cannot be dropped while it serves"), "{dropped}");
-    store.control(&second.id, Control::Serve).await.unwrap();
+    assert!(store.control(&second.id, Control::Serve).await.unwrap().is_accepted());
     let behind = refused(Control::Serve).await;
     assert_eq!(behind, "projection `refused v1` has not caught up: it is at 0, and history reaches to 9");
     let held = granted(&store, &second.id, Uuid::now_v7()).await;

@@ -55,6 +55,6 @@ async fn end<S: es_core::ReadModelStore>(process: Process, running: Running<S>, 
 
 /// Nobody stops without having been asked to, but for those whose projection is there no more.
 fn check(id: &ProjectionId, reason: &StopReason) {
-    let is_gone = *id == second_tally() && matches!(reason, StopReason::Store { .. });
+    let is_gone = *id == second_tally() && *reason == StopReason::Dropped;
     assert!(*reason == StopReason::Asked || is_gone, "{id} stopped: {reason}");
 }

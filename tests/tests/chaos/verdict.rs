@@ -21,11 +21,11 @@ pub async fn settle<H: Home>(run: &Run<H>) {
     run.ailments.heal(&mut random, 100);
     let running = runner(store.clone(), &mut random, 0).start().await.unwrap();
     for id in all() {
-        assert!(store.control(&id, Control::Resume).await.unwrap());
+        assert!(store.control(&id, Control::Resume).await.unwrap().is_accepted());
     }
     catch_up(&store, &running).await;
     for id in all() {
-        store.control(&id, Control::RetryDeadLetters).await.unwrap();
+        let _ = store.control(&id, Control::RetryDeadLetters).await.unwrap();
     }
     // Behind whatever place parts were to meet at.
     store.append_events::<Account>("the last", ExpectedVersion::Any, noted("-last")).await.unwrap();

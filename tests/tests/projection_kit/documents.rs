@@ -230,7 +230,7 @@ apply |_: &mut Unsure, _: &_| {} }
 #[test]
 fn a_panic_in_key_is_noticed() {
     let said = message(three_deposits::<Unsure>().verify());
-    assert_says(&said, &["`key` fails over event 2 of `account-ada`: the projection panicked: twenty?"]);
+    assert_says(&said, &["`key` fails over event 2 of `account-ada`: the code panicked: twenty?"]);
 }
 
 document! { Brittle {} key own; apply |_: &mut Brittle, event: &Recorded<AccountEvent>| assert!(cents(event) != 7, "seven!") }
@@ -238,7 +238,7 @@ document! { Brittle {} key own; apply |_: &mut Brittle, event: &Recorded<Account
 #[test]
 fn a_panic_in_apply_is_noticed() {
     let said = message(three_deposits::<Brittle>().verify());
-    assert_says(&said, &["`apply` fails over event 1 of `account-bob`: the projection panicked: seven!"]);
+    assert_says(&said, &["`apply` fails over event 1 of `account-bob`: the code panicked: seven!"]);
 }
 
 document! { Latest { stream: String } key |_: &_| "the only one";

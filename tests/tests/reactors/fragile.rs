@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Bookmark, BoxError, Claim, Control, DeadLetter, DocumentQuery, Error, EventId, EventStore, Fold,
-    IdempotencyKey, KeyUse, Lease, LogPage, Position, ProjectionId, ProjectionStatus, Pulse, ReadConversation, ReadLog,
-    ReadModelStore, ReadStream, Registration, Renewal, Slices, Snapshot, StreamId, Timestamp, Visit,
+    Append, Appended, Bookmark, BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventId,
+    EventStore, FailureClass, Fold, IdempotencyKey, KeyUse, Lease, LogPage, Position, ProjectionId, ProjectionStatus,
+    Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadStream, Registration, Renewal, Slices, Snapshot,
+    StreamId, Timestamp, Visit,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -151,10 +152,10 @@ impl<S: ReadModelStore> ReadModelStore for Fragile<S> {
     async fn begin(&self) -> Result<S::Transaction, Error> {
         self.around(self.inner.begin()).await
     }
-    async fn report_stop(&self, held: &Lease, reason: &str) -> Result<(), Error> {
-        self.inner.report_stop(held, reason).await
+    async fn report_stop(&self, held: &Lease, reason: &str, class: FailureClass) -> Result<(), Error> {
+        self.inner.report_stop(held, reason, class).await
     }
-    async fn control(&self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
+    async fn control(&self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
         self.inner.control(id, control).await
     }
     async fn divide(&self, id: &ProjectionId) -> Result<bool, Error> {
@@ -163,7 +164,7 @@ impl<S: ReadModelStore> ReadModelStore for Fragile<S> {
     async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
         self.inner.projections().await
     }
-    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Position>>, Error> {
+    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Reached>>, Error> {
         self.inner.reached(ids).await
     }
     async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
@@ -192,5 +193,8 @@ impl<S: ReadModelStore> ReadModelStore for Fragile<S> {
     }
     fn is_transient(&self, error: &BoxError) -> bool {
         self.inner.is_transient(error)
+    }
+    fn is_too_slow(&self, error: &BoxError) -> bool {
+        self.inner.is_too_slow(error)
     }
 }

@@ -1,8 +1,9 @@
 //! What is history stays silent, and nothing is done again because somebody asks for it.
 
 use es_core::{
-    Append, Claim, Control, Error, EventStore, ExpectedVersion, NewEvent, OnFailure, Position, ProjectionState,
-    Reactor, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Runner, Running, StopReason, StreamId,
+    Append, Claim, Control, Error, EventStore, ExpectedVersion, FailureClass, NewEvent, OnFailure, Position,
+    ProjectionState, Reactor, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Runner, Running,
+    StopReason, StreamId,
 };
 
 use crate::support::{
@@ -50,7 +51,7 @@ async fn refusal<S: ReadModelStore>(store: &S, running: Running<S>) -> StopReaso
     let (which, reason) = running.stopped().await;
     assert_eq!(which, id("fulfil"));
     let seen = status(store, "fulfil").await;
-    assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string() });
+    assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string(), class: reason.class() });
     running.stop().await;
     reason
 }
@@ -62,13 +63,14 @@ pub async fn a_rebuild_and_a_rewind_are_refused<S: ReadModelStore>(store: S) {
 
     control(&store, "fulfil", Control::Rebuild).await;
     let expected = "`fulfil` reacts to events, and would do again what it has done".to_owned();
-    assert_eq!(refusal(&store, running).await, StopReason::NotRebuilt { error: expected.clone() });
+    let (class, error) = (FailureClass::Refused, expected.clone());
+    assert_eq!(refusal(&store, running).await, StopReason::NotRebuilt { class, error });
 
     let running = fulfil(&store, OnFailure::stop()).await;
     place(&store, "7", "two").await;
     caught_up(&running).await;
     control(&store, "fulfil", Control::Rewind { to: Position::START }).await;
-    assert_eq!(refusal(&store, running).await, StopReason::NotRewound { error: expected });
+    assert_eq!(refusal(&store, running).await, StopReason::NotRewound { class, error: expected });
 
     let running = fulfil(&store, OnFailure::stop()).await;
     place(&store, "7", "three").await;

@@ -25,7 +25,7 @@ pub async fn a_rejection_stops_it_at_once<S: ReadModelStore>(store: S) {
     // The first may be charged before the till is closed or not at all, as the reactor does not wait for it.
     let running = fulfil(&store, OnFailure::stop()).await;
     let (_, reason) = running.stopped().await;
-    let StopReason::Failed { stream, version, attempts, error } = &reason else { panic!("{reason:?}") };
+    let StopReason::Failed { stream, version, attempts, error, .. } = &reason else { panic!("{reason:?}") };
     assert_eq!((stream, *version, *attempts), (&order("7"), Version(1), 1), "it is not tried again");
     says_what_was_rejected(error);
     running.stop().await;

@@ -157,7 +157,7 @@ pub async fn letters<S: ReadModelStore>(store: &S, name: &str) -> Vec<DeadLetter
 }
 
 pub async fn control<S: ReadModelStore>(store: &S, name: &str, word: Control) {
-    assert!(store.control(&id(name), word).await.unwrap());
+    assert!(store.control(&id(name), word).await.unwrap().is_accepted());
 }
 
 /// Has everything come again, which no word does to a reactor.

@@ -97,7 +97,7 @@ pub async fn history_is_told_from_the_present<S: World>(store: S) {
     assert_exactly_once(&notes, 10);
     assert!(notes.iter().all(|note| note.replay == (note.text == "h")), "{notes:?}");
 
-    es_core::ReadModelStore::control(&store, &id("notes"), es_core::Control::Rebuild).await.unwrap();
+    let _ = es_core::ReadModelStore::control(&store, &id("notes"), es_core::Control::Rebuild).await.unwrap();
     until("it is built again", || async {
         store.notes().await.len() == 10 && store.notes().await.iter().all(|note| note.replay)
     })

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Bookmark, BoxError, Claim, Control, DeadLetter, Document, DocumentQuery, Error, EventFilter,
-    EventId, EventStore, Fold, IdempotencyKey, IntoKeys, KeyUse, Lease, LogPage, OnFailure, Position, ProjectionId,
-    ProjectionStatus, Pulse, ReadConversation, ReadLog, ReadModelStore, ReadModels, ReadStream, Recorded, Registration,
-    Renewal, Runner, Settings, Slices, Snapshot, StopReason, StreamId, Timestamp, Visit,
+    Append, Appended, Bookmark, BoxError, Claim, Control, ControlAnswer, DeadLetter, Document, DocumentQuery, Error,
+    EventFilter, EventId, EventStore, FailureClass, Fold, IdempotencyKey, IntoKeys, KeyUse, Lease, LogPage, OnFailure,
+    Position, ProjectionId, ProjectionStatus, Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadModels,
+    ReadStream, Recorded, Registration, Renewal, Runner, Settings, Slices, Snapshot, StopReason, StreamId, Timestamp,
+    Visit,
 };
 use es_memory::{MemoryStore, Tables, Transaction};
 use uuid::Uuid;
@@ -115,10 +116,10 @@ impl ReadModelStore for Counting {
         self.calls.count(&self.calls.transactions)?;
         self.inner.begin().await
     }
-    async fn report_stop(&self, held: &Lease, reason: &str) -> Result<(), Error> {
-        self.inner.report_stop(held, reason).await
+    async fn report_stop(&self, held: &Lease, reason: &str, class: FailureClass) -> Result<(), Error> {
+        self.inner.report_stop(held, reason, class).await
     }
-    async fn control(&self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
+    async fn control(&self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
         self.inner.control(id, control).await
     }
     async fn divide(&self, id: &ProjectionId) -> Result<bool, Error> {
@@ -127,7 +128,7 @@ impl ReadModelStore for Counting {
     async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
         self.inner.projections().await
     }
-    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Position>>, Error> {
+    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Reached>>, Error> {
         self.inner.reached(ids).await
     }
     async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
@@ -303,7 +304,7 @@ async fn batches_are_as_large_as_is_done_in_good_time() {
     assert!(lengths.iter().sum::<usize>() == 2_000 && lengths.len() < 8, "quick ones grow: {lengths:?}");
     assert!(lengths.iter().all(|length| *length <= 1_200), "as far as they may: {lengths:?}");
 
-    store.control(&id("notes"), Control::Rebuild).await.unwrap();
+    assert!(store.control(&id("notes"), Control::Rebuild).await.unwrap().is_accepted());
     script.slowness.store(4, Ordering::SeqCst);
     let running = run().add(Notes::<Counting>::new(&script)).start().await.unwrap();
     until("batches have shrunk", || async { script.batches.lock().unwrap().iter().any(|length| *length < 100) }).await;
@@ -336,7 +337,10 @@ async fn trouble_with_the_store_that_lasts_is_told_to_everybody() {
     let (_, reason) = running.stopped().await;
     assert_eq!(reason, StopReason::Store { error: "the store failed: the disk is gone".into() });
     let seen = status(&store, &id("notes")).await;
-    assert_eq!(seen.state, es_core::ProjectionState::Stopped { reason: reason.to_string() });
+    assert_eq!(
+        seen.state,
+        es_core::ProjectionState::Stopped { reason: reason.to_string(), class: Some(FailureClass::Store) }
+    );
     assert_eq!(seen.owner(), None, "the lease is given back");
     running.stop().await;
 }

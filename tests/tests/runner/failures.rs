@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use es_core::{
-    Control, DeadLetterStatus, OnFailure, Phase, ProjectionState, Runner, Running, StopReason, StreamId, Version,
+    Control, ControlAnswer, DeadLetter, DeadLetterStatus, FailureClass, OnFailure, Phase, ProjectionState,
+    ReadModelTransaction, Retry, Runner, Running, Settings, StopReason, StreamId, Version,
 };
 
-use super::domain::{AccountEvent, LaterEvent, audited, lit};
+use super::domain::{AccountEvent, LaterEvent, Statement, audited, lit};
 use super::world::{
     Notes, PATIENCE, Script, World, account, assert_exactly_once, control, giving_up, id, letters, put_raw, put_texts,
     status, texts, until,
@@ -30,10 +32,16 @@ pub async fn stop_is_typed_and_begins_again_with_the_same_event<S: World>(store:
         let running = start(&store, OnFailure::stop(), &script).await;
         let (which, reason) = running.stopped().await;
         let error = "cannot take in poison".to_owned();
-        let expected = StopReason::Failed { stream: account("ada"), version: Version(2), attempts: 3, error };
+        let expected = StopReason::Failed {
+            stream: account("ada"),
+            version: Version(2),
+            attempts: 3,
+            class: FailureClass::Refused,
+            error,
+        };
         assert_eq!((which, &reason), (id("notes"), &expected));
         let seen = status(&store, &id("notes")).await;
-        assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string() });
+        assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string(), class: reason.class() });
         assert_eq!((seen.owner(), seen.events), (None, 1), "the lease is given back at once");
         assert_eq!(texts(&store, "ada").await, ["one"], "nothing behind it was taken in, and nothing of it");
         running.stop().await;
@@ -199,7 +207,7 @@ pub async fn a_panic_is_like_any_other_failure<S: World>(store: S) {
     put_texts(&store, "bob", &["five"]).await;
     let running = start(&store, OnFailure::stop(), &script).await;
     let (_, reason) = running.stopped().await;
-    assert!(reason.to_string().contains("the projection panicked: panicked over panic at once"), "{reason}");
+    assert!(reason.to_string().contains("the code panicked: panicked over panic at once"), "{reason}");
     running.stop().await;
     let running = start(&store, OnFailure::skip(), &script).await;
     running.catch_up().await.unwrap();
@@ -207,6 +215,117 @@ pub async fn a_panic_is_like_any_other_failure<S: World>(store: S) {
     assert_eq!(texts(&store, "bob").await, ["five"]);
     let errors: Vec<String> = letters(&store).await.into_iter().map(|letter| letter.error).collect();
     assert!(errors[1].contains("the fuse burns"), "{errors:?}");
+    running.stop().await;
+}
+
+/// Whoever decides by it need not read the text.
+pub async fn each_failure_is_of_a_class<S: World>(store: S) {
+    let script = Script::breaking(&["poison", "panic at once"]);
+    put_texts(&store, "refused", &["poison"]).await;
+    put_texts(&store, "panicked", &["panic at once"]).await;
+    put_raw(&store, "unreadable", audited("eve")).await;
+    put_raw(&store, "panicked while it was read", lit()).await;
+    let running = start(&store, OnFailure::park(), &script).await;
+    running.catch_up().await.unwrap();
+    let classes = |letters: Vec<DeadLetter>| letters.into_iter().map(|letter| letter.class).collect::<Vec<_>>();
+    let expected =
+        [FailureClass::Refused, FailureClass::Panicked, FailureClass::Unreadable, FailureClass::Panicked].map(Some);
+    let parked = letters(&store).await;
+    assert_eq!(classes(parked.clone()), expected, "{parked:?}");
+
+    // What it fails with the next time is what is told.
+    script.mend("panic at once");
+    script.shatter("panic at once");
+    control(&store, &id("notes"), Control::RetryDeadLetters).await;
+    until("they were tried again", || async {
+        let again = letters(&store).await;
+        again.iter().zip(&parked).all(|(again, before)| again.attempts > before.attempts)
+    })
+    .await;
+    let expected =
+        [FailureClass::Refused, FailureClass::Store, FailureClass::Unreadable, FailureClass::Panicked].map(Some);
+    let parked = letters(&store).await;
+    assert_eq!(classes(parked.clone()), expected, "{parked:?}");
+    running.stop().await;
+
+    for (text, class) in [("poison", FailureClass::Refused), ("panic at once", FailureClass::Store)] {
+        put_texts(&store, "stops", &[text]).await;
+        let running = start(&store, OnFailure::stop(), &script).await;
+        let (_, reason) = running.stopped().await;
+        assert!(matches!(&reason, StopReason::Failed { class: told, .. } if *told == class), "{reason:?}");
+        let told = ProjectionState::Stopped { reason: reason.to_string(), class: Some(class) };
+        assert_eq!(status(&store, &id("notes")).await.state, told);
+        running.stop().await;
+        let running = start(&store, OnFailure::skip(), &script).await;
+        running.catch_up().await.unwrap();
+        running.stop().await;
+    }
+}
+
+pub async fn a_document_that_cannot_be_read_is_of_that_class<S: World>(store: S) {
+    put_texts(&store, "ada", &["one"]).await;
+    let runner = || Runner::new(store.clone()).settings(giving_up(OnFailure::stop())).document::<Statement<1>>();
+    runner().run_to_end().await.unwrap();
+    let mut transaction = store.begin().await.unwrap();
+    let damaged = [("ada".to_owned(), Some("17".to_owned()))];
+    transaction.save_documents(&id("statement"), &damaged).await.unwrap();
+    transaction.commit().await.unwrap();
+    put_texts(&store, "ada", &["two"]).await;
+    let running = runner().start().await.unwrap();
+    let (_, reason) = running.stopped().await;
+    assert_eq!(reason.class(), Some(FailureClass::Unreadable), "{reason:?}");
+    running.stop().await;
+}
+
+/// Whoever tries again sees it while it goes wrong.
+pub async fn what_goes_wrong_right_now_is_of_a_class<S: World>(store: S) {
+    let script = Script::breaking(&["panic at once"]);
+    put_texts(&store, "ada", &["panic at once"]).await;
+    let patient = OnFailure::stop().after(Retry::attempts(u32::MAX).base(Duration::from_secs(60)));
+    let settings = Settings::default().lease(Duration::from_millis(600)).on_failure(patient);
+    let runner = Runner::new(store.clone()).settings(settings).add(Notes::<S>::new(&script));
+    let running = runner.start().await.unwrap();
+    until("everybody sees it", || async { status(&store, &id("notes")).await.last_error.is_some() }).await;
+    assert_eq!(status(&store, &id("notes")).await.last_error_class, Some(FailureClass::Panicked));
+    let phase = &running.progress()[0].1.phase;
+    assert!(matches!(phase, Phase::Retrying { class: FailureClass::Panicked, .. }), "{phase:?}");
+    running.stop().await;
+}
+
+/// Nobody hears it before it is started again, and whoever leaves it should know.
+pub async fn word_for_one_that_has_stopped_says_so<S: World>(store: S) {
+    let script = Script::breaking(&["parked", "poison"]);
+    put_texts(&store, "ada", &["parked"]).await;
+    let running = start(&store, OnFailure::park(), &script).await;
+    running.catch_up().await.unwrap();
+    running.stop().await;
+    put_texts(&store, "bob", &["poison"]).await;
+    let running = start(&store, OnFailure::stop(), &script).await;
+    let (_, reason) = running.stopped().await;
+    let stopped = ControlAnswer::AcceptedWhileStopped { reason: reason.to_string(), class: reason.class() };
+    script.mend("parked");
+    for word in [Control::Resume, Control::RetryDeadLetters, retry(account("ada"), 1)] {
+        assert_eq!(store.control(&id("notes"), word.clone()).await.unwrap(), stopped, "{word:?}");
+    }
+    assert_eq!(letters(&store).await[0].status, DeadLetterStatus::RetryRequested, "it is kept");
+    running.stop().await;
+
+    script.mend("poison");
+    let running = start(&store, OnFailure::stop(), &script).await;
+    until("nothing waits", || async { letters(&store).await.is_empty() }).await;
+    assert_eq!(store.control(&id("notes"), Control::Resume).await.unwrap(), ControlAnswer::Accepted);
+    running.catch_up().await.unwrap();
+    assert_eq!(store.notes().await.len(), 2);
+    running.stop().await;
+}
+
+/// One is not several.
+pub async fn a_single_try_is_told_as_one<S: World>(store: S) {
+    put_raw(&store, "ada", audited("eve")).await;
+    let running = start(&store, OnFailure::stop(), &Script::new()).await;
+    let (_, reason) = running.stopped().await;
+    let told = reason.to_string();
+    assert!(told.starts_with("event 1 of stream `account-ada` could not be taken in after 1 try: "), "{told}");
     running.stop().await;
 }
 

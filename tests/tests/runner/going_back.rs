@@ -170,7 +170,7 @@ pub async fn all_dead_letters_are_tried_again<S: World>(store: S) {
         put_texts(&store, name, &["one", &format!("poison {name}"), "three"]).await;
     }
     let running = start(&store, &script).await;
-    assert!(!store.control(&id("notes"), Control::RetryDeadLetters).await.unwrap(), "there are none yet");
+    assert!(!store.control(&id("notes"), Control::RetryDeadLetters).await.unwrap().is_accepted(), "there are none yet");
     running.catch_up().await.unwrap();
     let before = letters(&store).await;
     assert_eq!(before.len(), 3);

@@ -30,12 +30,13 @@ pub async fn a_pause_survives_a_restart<S: World>(store: S) {
     control(&store, &id("notes"), Control::Pause).await;
     until("it is paused", || async { phase(&running) == Phase::Paused }).await;
     put_texts(&store, "ada", &["two"]).await;
-    running.catch_up_within(Duration::from_millis(300)).await.unwrap_err();
+    let paused = running.catch_up().await.unwrap_err();
+    assert_eq!(paused.to_string(), "projection `notes v1` is paused: resume it first");
     running.stop().await;
 
     let running = start(&store, &script).await;
-    running.catch_up_within(Duration::from_millis(300)).await.unwrap_err();
-    assert_eq!(phase(&running), Phase::Paused);
+    until("it knows that it is paused", || async { phase(&running) == Phase::Paused }).await;
+    running.catch_up().await.unwrap_err();
     let seen = status(&store, &id("notes")).await;
     assert_eq!((seen.owner(), seen.lag_events, seen.state), (None, 1, ProjectionState::Paused));
     assert_eq!(store.notes().await.len(), 1, "a paused projection takes in nothing");
@@ -73,7 +74,7 @@ pub async fn what_cannot_be_cleared_is_not_rebuilt<S: World>(store: S) {
     assert!(matches!(reason, StopReason::NotRebuilt { .. }), "{reason:?}");
     assert!(reason.to_string().contains("implement `Projector::clear`, or give it a new version"), "{reason}");
     let seen = status(&store, &id("indelible")).await;
-    assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string() });
+    assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string(), class: reason.class() });
     assert_eq!((seen.events, store.notes().await.len()), (1, 1), "nothing was lost");
     running.stop().await;
 
@@ -129,6 +130,25 @@ pub async fn dropping_the_handle_stops_it<S: World>(store: S) {
     put_texts(&store, "ada", &["two"]).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(store.notes().await.len(), 1, "nobody works any more");
+}
+
+/// Nobody was asked who runs it, so they are told.
+pub async fn one_that_is_dropped_while_it_is_paused_says_so<S: World>(store: S) {
+    let script = Script::new();
+    for parts in [1, 3] {
+        let settings = Settings::default().lease(LEASE).parts(parts);
+        let runner = Runner::new(store.clone()).settings(settings).add(Notes::<S>::new(&script));
+        let running = runner.start().await.unwrap();
+        running.catch_up().await.unwrap();
+        control(&store, &id("notes"), Control::Pause).await;
+        assert!(store.drop_projection(&id("notes")).await.unwrap());
+        let stopped = tokio::time::timeout(PATIENCE, running.stopped()).await.expect("it notices");
+        assert_eq!(stopped, (id("notes"), StopReason::Dropped));
+        assert_eq!(running.progress()[0].1.phase, Phase::Stopped(StopReason::Dropped));
+        let waited = running.catch_up().await.unwrap_err();
+        assert!(matches!(waited, WaitError::Unknown { .. }), "{waited:?}");
+        running.stop().await;
+    }
 }
 
 pub async fn one_of_two_runners_works_and_the_other_takes_over<S: World>(store: S) {

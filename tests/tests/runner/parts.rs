@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use es_core::{
-    Control, OnFailure, Phase, ProjectionState, ReadModels, Runner, Running, Settings, StopReason, Version, WaitError,
+    Control, FailureClass, OnFailure, Phase, ProjectionState, ReadModels, Runner, Running, Settings, StopReason,
+    Version, WaitError,
 };
 use uuid::Uuid;
 
@@ -187,14 +188,20 @@ pub async fn a_part_that_stops_takes_the_others_along<S: World>(store: S) {
     put_texts(&store, "ada", &["one", "poison", "three"]).await;
     let (which, reason) = running.stopped().await;
     let error = "cannot take in poison".to_owned();
-    let expected = StopReason::Failed { stream: account("ada"), version: Version(2), attempts: 3, error };
+    let expected = StopReason::Failed {
+        stream: account("ada"),
+        version: Version(2),
+        attempts: 3,
+        class: FailureClass::Refused,
+        error,
+    };
     assert_eq!((which, &reason), (id("notes"), &expected));
     match running.catch_up().await {
         Err(WaitError::Stopped { reason: told, .. }) => assert_eq!(told, reason),
         other => panic!("it has stopped: {other:?}"),
     }
     let seen = status(&store, &id("notes")).await;
-    assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string() });
+    assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string(), class: reason.class() });
     assert!(is_shared(&store, &[]).await, "all leases are given back");
     assert_eq!(running.stop().await, [(id("notes"), reason)]);
 

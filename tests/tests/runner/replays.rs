@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use es_core::{
-    Control, OnFailure, Position, ProjectionState, ReadModelKind, Registration, Runner, Running, Settings, StopReason,
+    Control, FailureClass, OnFailure, Position, ProjectionState, ReadModelKind, Registration, Runner, Running,
+    Settings, StopReason,
 };
 
 use super::domain::AccountEvent;
@@ -142,9 +143,12 @@ pub async fn one_that_fails_stops_it<S: World>(store: S) {
         for _ in 0..2 {
             let running = start(&store, settings, &script).await;
             let (_, reason) = running.stopped().await;
-            assert_eq!(reason, StopReason::Replay { error: format!("cannot take in {text}") });
+            assert_eq!(
+                reason,
+                StopReason::Replay { class: FailureClass::Refused, error: format!("cannot take in {text}") }
+            );
             let seen = status(&store, &id("notes")).await;
-            assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string() });
+            assert_eq!(seen.state, ProjectionState::Stopped { reason: reason.to_string(), class: reason.class() });
             assert_eq!(store.notes().await.len(), before, "nothing of it was kept");
             running.stop().await;
         }

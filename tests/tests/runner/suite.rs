@@ -61,6 +61,11 @@ macro_rules! runner_tests {
                 discard_leaves_out_one_event_for_good
                 what_cannot_be_read_is_like_any_other_failure
                 a_panic_is_like_any_other_failure
+                each_failure_is_of_a_class
+                a_document_that_cannot_be_read_is_of_that_class
+                what_goes_wrong_right_now_is_of_a_class
+                word_for_one_that_has_stopped_says_so
+                a_single_try_is_told_as_one
                 trouble_that_passes_is_waited_out
                 trouble_with_a_parked_stream_is_waited_out
             }
@@ -71,6 +76,7 @@ macro_rules! runner_tests {
                 a_stop_waits_for_the_batch
                 a_deadline_cuts_a_straggler_off
                 dropping_the_handle_stops_it
+                one_that_is_dropped_while_it_is_paused_says_so
                 one_of_two_runners_works_and_the_other_takes_over
             }
             going_back {
@@ -117,6 +123,10 @@ macro_rules! runner_tests {
             waiting {
                 a_command_is_answered_when_it_shows
                 a_command_is_done_even_if_it_does_not_show
+                time_runs_out_where_nobody_works
+                one_that_has_stopped_is_not_waited_for
+                documents_that_have_stopped_are_not_waited_for
+                a_stop_elsewhere_is_waited_out_by_who_runs_it
                 what_nobody_has_started_is_not_waited_for
                 a_rebuild_is_waited_for
                 a_run_to_the_end_takes_in_what_is_there

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use es_core::{
-    Control, Document as _, EventStoreExt, OnFailure, ProjectionId, ReadModels, RunError, Runner, Settings, WaitError,
+    Claim, Control, Document as _, EventStoreExt, FailureClass, OnFailure, ProjectionId, ReadModelKind, ReadModels,
+    Registration, RunError, Runner, Settings, StopReason, WaitError,
 };
 
 use super::domain::{Statement, Write};
@@ -38,22 +39,125 @@ pub async fn a_command_is_answered_when_it_shows<S: World>(store: S) {
 pub async fn a_command_is_done_even_if_it_does_not_show<S: World>(store: S) {
     let running = Runner::new(store.clone()).document::<Statement<1>>().start().await.unwrap();
     control(&store, &id("statement"), Control::Pause).await;
-    let command = store.execute(write("note")).wait_for_document::<Statement<1>>().within(Duration::from_millis(100));
+    // For as long as it takes: nobody waits for what is paused.
+    let command = store.execute(write("note")).wait_for_document::<Statement<1>>().within(Duration::MAX);
     let visible = command.await.unwrap();
     match &visible.visible {
-        Err(WaitError::TimedOut { id: which, reached, wanted }) => {
-            assert_eq!(*which, id("statement"));
-            assert!(reached < wanted && *wanted == store.log_end().await.unwrap());
-        }
+        Err(WaitError::Paused { id: which }) => assert_eq!(*which, id("statement")),
         other => panic!("it is paused: {other:?}"),
     }
     assert_eq!(visible.outcome.version.0, 1, "the command is done");
     let documents = store.documents::<Statement<1>>().unwrap();
-    let late = documents.catch_up_within(Duration::from_millis(50)).await;
-    assert!(matches!(late, Err(WaitError::TimedOut { .. })));
+    let late = documents.catch_up_within(Duration::MAX).await.map(drop);
+    assert!(matches!(late, Err(WaitError::Paused { .. })), "{late:?}");
+    let late = running.catch_up_within(Duration::MAX).await;
+    assert!(matches!(late, Err(WaitError::Paused { .. })), "{late:?}");
     control(&store, &id("statement"), Control::Resume).await;
     let documents = store.documents::<Statement<1>>().unwrap().wait_for(&visible.outcome).await.unwrap();
     assert_eq!(documents.get("ada").await.unwrap().unwrap().trail, ["account-ada@1"]);
+    running.stop().await;
+}
+
+/// Nobody runs it, so it does not get there, and is not known not to either.
+pub async fn time_runs_out_where_nobody_works<S: World>(store: S) {
+    Runner::new(store.clone()).document::<Statement<1>>().start().await.unwrap().stop().await;
+    let command = store.execute(write("note")).wait_for_document::<Statement<1>>().within(Duration::from_millis(50));
+    match command.await.unwrap().visible {
+        Err(WaitError::TimedOut { id: which, reached, wanted }) => {
+            assert_eq!(which, id("statement"));
+            assert!(reached < wanted && wanted == store.log_end().await.unwrap());
+        }
+        other => panic!("nobody runs it: {other:?}"),
+    }
+}
+
+/// Everybody learns at once, by whichever way he waits, and not only who has the handle.
+pub async fn one_that_has_stopped_is_not_waited_for<S: World>(store: S) {
+    let script = Script::breaking(&["poison"]);
+    let start = || Runner::new(store.clone()).settings(giving_up(OnFailure::stop())).add(Notes::<S>::new(&script));
+    put_texts(&store, "ada", &["one", "poison"]).await;
+    let running = start().start().await.unwrap();
+    let reached = store.log_end().await.unwrap();
+    let told = {
+        // Begun before it stopped: it has not taken in anything yet, or has stopped already.
+        let store = store.clone();
+        tokio::spawn(async move { store.execute(write("note")).wait_for([id("notes")]).within(Duration::MAX).await })
+    };
+    let (_, reason) = running.stopped().await;
+    running.stop().await;
+    let expected = StopReason::Reported { reason: reason.to_string(), class: Some(FailureClass::Refused) };
+    let is_told = |waited: &Result<(), WaitError>| match waited {
+        Err(WaitError::Stopped { id: which, reason }) => assert_eq!((which, reason), (&id("notes"), &expected)),
+        other => panic!("it has stopped: {other:?}"),
+    };
+    is_told(&told.await.unwrap().unwrap().visible);
+    let visible = store.execute(write("note")).wait_for([id("notes")]).within(Duration::MAX).await.unwrap();
+    is_told(&visible.visible);
+    assert!(visible.outcome.version.0 > 1, "the command is done");
+    let late = visible.visible.unwrap_err().to_string();
+    assert_eq!(late, format!("projection `notes v1` has stopped: {reason}"));
+
+    // Also where others are only late, as whoever waits for all waits for this one, too.
+    Runner::new(store.clone()).document::<Statement<1>>().start().await.unwrap().stop().await;
+    let both = store.execute(write("note")).wait_for_document::<Statement<1>>().wait_for([id("notes")]);
+    is_told(&both.within(Duration::MAX).await.unwrap().visible);
+
+    // What it had come to before it stopped needs no waiting.
+    script.mend("poison");
+    let running = start().start().await.unwrap();
+    let visible = store.execute(write("note")).wait_for([id("notes")]).within(PATIENCE).await.unwrap();
+    visible.visible.expect("it was started again, so who waits from then on is not told of what was before");
+    assert!(status(&store, &id("notes")).await.position > reached);
+    running.stop().await;
+}
+
+/// The same for documents, whose own query waits.
+pub async fn documents_that_have_stopped_are_not_waited_for<S: World>(store: S) {
+    put_texts(&store, "ada", &["panic"]).await;
+    let running = Runner::new(store.clone()).settings(giving_up(OnFailure::stop())).document::<Statement<1>>();
+    let running = running.start().await.unwrap();
+    running.catch_up().await.unwrap();
+    let documents = || store.documents::<Statement<1>>().unwrap();
+    let (stop, end) = ("it fell ill".to_owned(), store.log_end().await.unwrap());
+    running.stop().await;
+    let lease = match store.claim(&id("statement"), 0, uuid::Uuid::now_v7(), PATIENCE).await.unwrap() {
+        Claim::Granted(lease) => lease,
+        other => panic!("nobody works on it: {other:?}"),
+    };
+    store.report_stop(&lease, &stop, FailureClass::Store).await.unwrap();
+    let there = documents().catch_up_within(Duration::MAX).await.map(drop);
+    there.expect("it has stopped, but not before it got there");
+    let outcome = store.execute(write("note")).await.unwrap();
+    let reason = StopReason::Reported { reason: stop, class: Some(FailureClass::Store) };
+    let waits =
+        [documents().wait_for(&outcome).await.map(drop), documents().catch_up_within(Duration::MAX).await.map(drop)];
+    for waited in waits {
+        match waited {
+            Err(WaitError::Stopped { reason: told, .. }) => assert_eq!(told, reason),
+            other => panic!("it has stopped: {other:?}"),
+        }
+    }
+    assert_eq!(status(&store, &id("statement")).await.position, end, "nothing was taken in meanwhile");
+}
+
+/// Whoever runs it would take it over.
+pub async fn a_stop_elsewhere_is_waited_out_by_who_runs_it<S: World>(store: S) {
+    let settings = Settings::default().lease(Duration::from_millis(600));
+    let runner = Runner::new(store.clone()).settings(settings);
+    let lease = {
+        let registration = Registration::new(id("notes"), ReadModelKind::Projector);
+        store.register(&registration).await.unwrap();
+        match store.claim(&id("notes"), 0, uuid::Uuid::now_v7(), PATIENCE).await.unwrap() {
+            Claim::Granted(lease) => lease,
+            other => panic!("nobody works on it: {other:?}"),
+        }
+    };
+    let running = runner.add(Notes::<S>::new(&Script::new())).start().await.unwrap();
+    put_texts(&store, "ada", &["one"]).await;
+    store.report_stop(&lease, "an older release could not read it", FailureClass::Unreadable).await.unwrap();
+    store.release(&lease).await.unwrap();
+    running.catch_up_within(PATIENCE).await.expect("it is taken over");
+    assert_exactly_once(&store.notes().await, 1);
     running.stop().await;
 }
 

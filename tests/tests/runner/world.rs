@@ -48,6 +48,8 @@ pub trait World: ReadModelStore {
 #[derive(Default)]
 pub struct Script {
     broken: Mutex<HashSet<String>>,
+    /// What it fails at as a store does, in a way that does not pass.
+    shattered: Mutex<HashSet<String>>,
     /// How often trouble is still to come that will pass.
     pub trouble: AtomicU32,
     /// Has it wait inside an event, as code does that waits for something.
@@ -77,6 +79,10 @@ impl Script {
         assert!(self.broken.lock().unwrap().remove(text));
     }
 
+    pub fn shatter(&self, text: &str) {
+        self.shattered.lock().unwrap().insert(text.to_owned());
+    }
+
     pub fn calls(&self) -> u32 {
         self.calls.load(Ordering::SeqCst)
     }
@@ -86,6 +92,9 @@ impl Script {
         if self.broken.lock().unwrap().contains(text) {
             assert!(!text.starts_with("panic"), "panicked over {text}");
             return Err(format!("cannot take in {text}").into());
+        }
+        if self.shattered.lock().unwrap().contains(text) {
+            return Err(Error::store("a disk is full").into());
         }
         let less = |left: u32| left.checked_sub(1);
         if self.trouble.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
@@ -247,7 +256,7 @@ pub async fn letters<S: World>(store: &S) -> Vec<DeadLetter> {
 }
 
 pub async fn control<S: World>(store: &S, id: &ProjectionId, word: Control) {
-    assert!(store.control(id, word).await.unwrap());
+    assert!(store.control(id, word).await.unwrap().is_accepted());
 }
 
 /// The texts of the notes about one account, in the order in which they were written.

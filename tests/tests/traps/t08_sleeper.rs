@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use es_core::{
-    AdvanceError, Claim, Lease, Phase, Position, ProjectionState, Pulse, ReadModelKind, ReadModelStore,
+    AdvanceError, Claim, FailureClass, Lease, Phase, Position, ProjectionState, Pulse, ReadModelKind, ReadModelStore,
     ReadModelTransaction, Registration, Renewal, Runner, Running, Settings,
 };
 use uuid::Uuid;
@@ -60,7 +60,7 @@ async fn an_owner_that_wakes_up_too_late_is_refused<H: Home>(home: H) {
     drop(again);
     assert_eq!(sleeps.renew(&old, PATIENCE, &Pulse::default()).await.unwrap(), Renewal::Lost);
     sleeps.release(&old).await.unwrap();
-    sleeps.report_stop(&old, "a nightmare").await.unwrap();
+    sleeps.report_stop(&old, "a nightmare", FailureClass::Refused).await.unwrap();
 
     assert_eq!(wakes.notes().await, [note("in time")]);
     let seen = status(&wakes, &id("notes")).await;

@@ -101,6 +101,7 @@ pub async fn it_is_told_how_far_projections_have_come<S: ReadModelCandidate>(sto
     let unknown = projection("told_none", 1);
     let asked = [two.id.clone(), unknown, one.id.clone(), two.id];
     let told = store.reached(&asked).await.expect("it is answered");
+    let told: Vec<_> = told.into_iter().map(|reached| reached.map(|reached| reached.position)).collect();
     let expected = [Some(Position(9)), None, Some(Position(4)), Some(Position(9))];
     assert_eq!(told, expected, "answers come in the order of the question, and none for one that is unknown");
     assert!(store.reached(&[]).await.expect("it is answered").is_empty(), "nothing for nothing");

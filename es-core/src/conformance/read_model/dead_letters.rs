@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::support::{begin, commit, letter, letters, owned, post, registered, reset, status};
 use crate::conformance::ReadModelCandidate;
-use crate::read_model::{DeadLetter, DeadLetterStatus, ReadModelTransaction};
+use crate::read_model::{DeadLetter, DeadLetterStatus, FailureClass, ReadModelTransaction};
 use crate::recorded::Position;
 use crate::stream::Version;
 
@@ -19,9 +19,11 @@ pub async fn dead_letters_come_back<S: ReadModelCandidate>(store: S) {
         DeadLetterStatus::Skipped,
         DeadLetterStatus::Discarded { reason },
     ];
+    // As many as there are statuses.
+    let classes = FailureClass::ALL;
     let all: Vec<DeadLetter> = (1..)
-        .zip(statuses)
-        .map(|(n, status)| {
+        .zip(statuses.into_iter().zip(classes))
+        .map(|(n, (status, class))| {
             let failed = letter(n, n * 10);
             DeadLetter {
                 first: Version(n),
@@ -30,6 +32,7 @@ pub async fn dead_letters_come_back<S: ReadModelCandidate>(store: S) {
                 attempts: u32::try_from(n).unwrap_or(1) * 3,
                 last_failed_at: failed.first_failed_at + Duration::from_secs(n),
                 status,
+                class: Some(class),
                 ..failed
             }
         })
@@ -51,10 +54,13 @@ pub async fn dead_letters_come_back<S: ReadModelCandidate>(store: S) {
 /// Of the same stream and first version there is one.
 pub async fn a_dead_letter_takes_the_place_of_its_like<S: ReadModelCandidate>(store: S) {
     let id = registered(&store, "like").await;
-    let first = letter(1, 10);
+    let first = DeadLetter { class: Some(FailureClass::TooSlow), ..letter(1, 10) };
     let (last, attempts, error) = (Version(5), 4, "still no".to_owned());
-    let second = DeadLetter { last, attempts, error, status: DeadLetterStatus::RetryRequested, ..first.clone() };
-    let other = DeadLetter { first: Version(9), last: Version(9), position: Position(20), ..first.clone() };
+    let class = Some(FailureClass::Panicked);
+    let second = DeadLetter { last, attempts, error, class, status: DeadLetterStatus::RetryRequested, ..first.clone() };
+    // Of one that an earlier release has written, no class is known.
+    let other =
+        DeadLetter { first: Version(9), last: Version(9), position: Position(20), class: None, ..first.clone() };
     post(&store, &id, &[first, other.clone()]).await;
     post(&store, &id, std::slice::from_ref(&second)).await;
     assert_eq!(

@@ -10,7 +10,9 @@ use super::support::{
 };
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::side_by_side;
-use crate::read_model::{Claim, Control, Lease, ProjectionId, ProjectionState, ReadModelTransaction, Renewal};
+use crate::read_model::{
+    Claim, Control, FailureClass, Lease, ProjectionId, ProjectionState, ReadModelTransaction, Renewal,
+};
 use crate::recorded::Position;
 use crate::slices::Slices;
 
@@ -111,7 +113,10 @@ pub async fn leases_of_old_parts_are_worthless<S: ReadModelCandidate>(store: S) 
             is_fenced(advance(&store, held, 5, 5).await, &id);
             is_fenced(reset(&store, held, 5, 5).await, &id);
             release(&store, held).await;
-            store.report_stop(held, "too late").await.expect("reporting under an old lease is no error");
+            store
+                .report_stop(held, "too late", FailureClass::Store)
+                .await
+                .expect("reporting under an old lease is no error");
         }
         for held in &new {
             assert_eq!(renew(&store, held).await, Renewal::Kept, "an old lease does no harm to the new ones");

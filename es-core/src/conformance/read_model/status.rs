@@ -5,11 +5,15 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::support::{
-    LONG, advance, claim_part, divided, granted, moved, owned, registered, release, renew, status, taken, taken_parts,
+    LONG, advance, answer, claim_part, control, divided, granted, moved, of_documents, owned, register, registered,
+    release, renew, status, taken, taken_parts, told,
 };
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::{fill, stream};
-use crate::read_model::{Lease, ProjectionState, Pulse, Renewal};
+use crate::read_model::{
+    Control, ControlAnswer, FailureClass, Lease, ProjectionState, Pulse, Reached, ReadModelKind, Registration, Renewal,
+};
+use crate::recorded::Position;
 
 /// How much was taken in, how much is left, and for how long it has waited.
 pub async fn the_status_tells_events_and_lag<S: ReadModelCandidate>(store: S) {
@@ -47,28 +51,83 @@ pub async fn a_divided_projection_lags_as_its_last_part_does<S: ReadModelCandida
 
 /// Everybody sees why a projection stopped, until somebody works again.
 pub async fn a_stop_is_told_until_the_next_claim<S: ReadModelCandidate>(store: S) {
-    let lease = owned(&store, "stopped").await;
+    let id = registered(&store, "stopped").await;
     let reason = "event 3 of stream `order-7` \u{1f980} could not be taken in: 'quoted'";
-    store.report_stop(&lease, reason).await.expect("a stop can be reported");
-    release(&store, &lease).await;
-    let told = ProjectionState::Stopped { reason: reason.to_owned() };
-    assert_eq!(status(&store, &lease.id).await.state, told, "everybody sees why it stopped");
+    for class in FailureClass::ALL {
+        let lease = taken(&store, &id).await;
+        store.report_stop(&lease, reason, class).await.expect("a stop can be reported");
+        release(&store, &lease).await;
+        let told = stopped(reason, class);
+        assert_eq!(status(&store, &id).await.state, told, "everybody sees why it stopped, and of which class that is");
+        taken(&store, &id).await;
+        assert_eq!(status(&store, &id).await.state, ProjectionState::Running, "a claim forgets the reason");
+        store.control(&id, Control::Resume).await.map(drop).expect("word can be left, which takes the lease away");
+    }
+}
+
+fn stopped(reason: &str, class: FailureClass) -> ProjectionState {
+    ProjectionState::Stopped { reason: reason.to_owned(), class: Some(class) }
+}
+
+/// Whoever registers it is about to run it, and who waits then must not be told of what was before.
+pub async fn a_stop_is_forgotten_when_it_is_registered_again<S: ReadModelCandidate>(store: S) {
+    let id = divided(&store, "restarted", 3).await;
+    let other = owned(&store, "not_restarted").await;
+    let leases = taken_parts(&store, &id, Uuid::now_v7()).await;
+    for held in leases.iter().chain([&other]) {
+        store.report_stop(held, "no", FailureClass::Refused).await.expect("a stop can be reported");
+    }
+    let again = Registration::new(id.clone(), ReadModelKind::Projector);
+    assert!(!register(&store, &again).await, "it is known");
+    assert_eq!(status(&store, &id).await.state, ProjectionState::Running, "it is about to run");
+    let told = told(&store, &id).await.map(|reached| reached.state);
+    assert_eq!(told, Some(ProjectionState::Running), "so it is worth waiting for");
+    assert_eq!(answer(&store, &id, Control::Pause).await, ControlAnswer::Accepted, "and word for it is heard");
+    let others = status(&store, &other.id).await.state;
+    assert_eq!(others, stopped("no", FailureClass::Refused), "of others nothing is forgotten");
+}
+
+/// Who waits asks for this, and learns in the same breath that there is nothing to wait for.
+pub async fn it_is_told_how_far_it_has_come_and_whether_it_goes_on<S: ReadModelCandidate>(store: S) {
+    let lease = owned(&store, "going").await;
+    let other = registered(&store, "going_on").await;
+    let of = async || told(&store, &lease.id).await.expect("it is known");
+    moved(&store, &lease, 4).await;
+    assert_eq!(of().await, Reached::new(Position(4), ProjectionState::Running), "it goes on");
+    store.report_stop(&lease, "'no' \u{1f980}", FailureClass::Panicked).await.expect("a stop can be reported");
+    let halted = Reached::new(Position(4), stopped("'no' \u{1f980}", FailureClass::Panicked));
+    assert_eq!(of().await, halted, "it has stopped, where it was");
+    assert_eq!(status(&store, &lease.id).await.state, halted.state, "as the status says");
+    assert!(control(&store, &lease.id, Control::Pause).await, "a known projection can be paused");
+    assert_eq!(of().await, Reached::new(Position(4), ProjectionState::Paused), "whatever it was before");
+    assert!(control(&store, &lease.id, Control::Resume).await, "a known projection can be resumed");
+    assert_eq!(of().await, halted, "it has not begun again by that");
+    assert!(control(&store, &lease.id, Control::Rebuild).await, "a rebuild can be asked for");
+    assert_eq!(of().await, Reached::new(Position::START, halted.state), "what is there will not stay");
     taken(&store, &lease.id).await;
-    assert_eq!(status(&store, &lease.id).await.state, ProjectionState::Running, "a claim forgets the reason");
+    assert_eq!(of().await, Reached::new(Position::START, ProjectionState::Running), "it is worked on");
+    let others = told(&store, &other).await;
+    assert_eq!(others, Some(Reached::new(Position::START, ProjectionState::Running)), "each has a state of its own");
+    let inline = Registration { inline: true, ..of_documents("going_along") };
+    register(&store, &inline).await;
+    let state = told(&store, &inline.id).await.map(|reached| reached.state);
+    assert_eq!(state, Some(ProjectionState::Inline), "it needs nobody to go on");
 }
 
 /// One part that stands still makes the read model wrong, whatever the others do.
 pub async fn a_stop_of_one_part_is_told<S: ReadModelCandidate>(store: S) {
     let id = divided(&store, "half_stopped", 3).await;
     let leases = taken_parts(&store, &id, Uuid::now_v7()).await;
-    store.report_stop(&leases[1], "no").await.expect("a stop can be reported");
+    store.report_stop(&leases[1], "no", FailureClass::TooSlow).await.expect("a stop can be reported");
     release(&store, &leases[1]).await;
     for held in [&leases[0], &leases[2]] {
         moved(&store, held, 4).await;
         assert_eq!(renew(&store, held).await, Renewal::Kept, "the others go on");
     }
-    let told = ProjectionState::Stopped { reason: "no".to_owned() };
-    assert_eq!(status(&store, &id).await.state, told, "everybody sees that one of its parts stopped");
+    let halted = stopped("no", FailureClass::TooSlow);
+    assert_eq!(status(&store, &id).await.state, halted, "everybody sees that one of its parts stopped");
+    let reached = told(&store, &id).await;
+    assert_eq!(reached, Some(Reached::new(Position::START, halted)), "also who asks how far all of it has come");
     granted(claim_part(&store, &id, leases[1].slices.first(), Uuid::now_v7()).await);
     assert_eq!(status(&store, &id).await.state, ProjectionState::Running, "a claim forgets the reason");
 }
@@ -78,16 +137,21 @@ pub async fn an_old_lease_reports_nothing<S: ReadModelCandidate>(store: S) {
     let lease = owned(&store, "mute").await;
     release(&store, &lease).await;
     taken(&store, &lease.id).await;
-    store.report_stop(&lease, "too late").await.expect("reporting under an old lease is no error");
-    assert_eq!(pulse(&store, &lease, 77, Some("too late")).await, Renewal::Lost, "an old lease is lost");
+    let reported = store.report_stop(&lease, "too late", FailureClass::Store).await;
+    reported.expect("reporting under an old lease is no error");
+    let late = Pulse::new(77).trouble(FailureClass::Store, "too late");
+    assert_eq!(pulse(&store, &lease, &late).await, Renewal::Lost, "an old lease is lost");
     let seen = status(&store, &lease.id).await;
     assert_eq!(seen.state, ProjectionState::Running, "an old lease reports nothing");
-    assert_eq!((seen.rate, seen.last_error), (0, None), "nor does it tell how it is doing");
+    assert_eq!(
+        (seen.rate, seen.last_error, seen.last_error_class),
+        (0, None, None),
+        "nor does it tell how it is doing"
+    );
 }
 
-async fn pulse<S: ReadModelCandidate>(store: &S, held: &Lease, rate: u64, error: Option<&str>) -> Renewal {
-    let pulse = Pulse::new(rate, error.map(str::to_owned));
-    store.renew(held, LONG, &pulse).await.expect("a renewal is answered")
+async fn pulse<S: ReadModelCandidate>(store: &S, held: &Lease, pulse: &Pulse) -> Renewal {
+    store.renew(held, LONG, pulse).await.expect("a renewal is answered")
 }
 
 /// As of the last renewal.
@@ -95,11 +159,18 @@ pub async fn what_a_holder_tells_is_seen_by_everybody<S: ReadModelCandidate>(sto
     let lease = owned(&store, "telling").await;
     let other = registered(&store, "silent").await;
     let trouble = "'quoted' \u{1f980}\n".repeat(500);
-    for (rate, error) in [(1_200, None), (30, Some(trouble.as_str())), (7, Some("no")), (u64::from(u32::MAX), None)] {
-        assert_eq!(pulse(&store, &lease, rate, error).await, Renewal::Kept, "the newest lease is renewed");
+    let pulses = [
+        Pulse::new(1_200),
+        Pulse::new(30).trouble(FailureClass::Refused, trouble),
+        Pulse::new(7).trouble(FailureClass::Store, "no"),
+        Pulse::new(u64::from(u32::MAX)),
+    ];
+    for told in pulses {
+        assert_eq!(pulse(&store, &lease, &told).await, Renewal::Kept, "the newest lease is renewed");
         let seen = status(&store, &lease.id).await;
-        assert_eq!(seen.rate, rate, "everybody sees how fast it goes");
-        assert_eq!(seen.last_error.as_deref(), error, "everybody sees what goes wrong, while it goes wrong");
+        assert_eq!(seen.rate, told.rate, "everybody sees how fast it goes");
+        assert_eq!(seen.last_error, told.error, "everybody sees what goes wrong, while it goes wrong");
+        assert_eq!(seen.last_error_class, told.class, "and of which class that is");
         assert_eq!(seen.state, ProjectionState::Running, "whoever tries again has not stopped");
     }
     let silent = status(&store, &other).await;
@@ -110,12 +181,15 @@ pub async fn what_a_holder_tells_is_seen_by_everybody<S: ReadModelCandidate>(sto
 pub async fn what_the_holders_of_parts_tell_is_put_together<S: ReadModelCandidate>(store: S) {
     let id = divided(&store, "chorus", 3).await;
     let leases = taken_parts(&store, &id, Uuid::now_v7()).await;
-    for (held, (rate, error)) in leases.iter().zip([(30, None), (12, Some("no")), (500, None)]) {
-        assert_eq!(pulse(&store, held, rate, error).await, Renewal::Kept, "the newest lease is renewed");
+    let troubled = Pulse::new(12).trouble(FailureClass::Panicked, "no");
+    for (held, told) in leases.iter().zip([Pulse::new(30), troubled, Pulse::new(500)]) {
+        assert_eq!(pulse(&store, held, &told).await, Renewal::Kept, "the newest lease is renewed");
     }
     let seen = status(&store, &id).await;
     assert_eq!(seen.rate, 542, "the rate is that of all parts together");
     assert_eq!(seen.last_error.as_deref(), Some("no"), "trouble of one part is trouble");
-    assert_eq!(pulse(&store, &leases[1], 12, None).await, Renewal::Kept, "the newest lease is renewed");
-    assert_eq!(status(&store, &id).await.last_error, None, "what passed is not told any more");
+    assert_eq!(seen.last_error_class, Some(FailureClass::Panicked), "of that class");
+    assert_eq!(pulse(&store, &leases[1], &Pulse::new(12)).await, Renewal::Kept, "the newest lease is renewed");
+    let seen = status(&store, &id).await;
+    assert_eq!((seen.last_error, seen.last_error_class), (None, None), "what passed is not told any more");
 }

@@ -10,8 +10,8 @@ use crate::conformance::support::stream;
 use crate::error::Error;
 use crate::metadata::EventId;
 use crate::read_model::{
-    AdvanceError, Claim, Control, DeadLetter, DeadLetterStatus, DocumentQuery, Lease, ProjectionId, ProjectionStatus,
-    Pulse, ReadModelKind, ReadModelTransaction, Registration, Renewal,
+    AdvanceError, Claim, Control, ControlAnswer, DeadLetter, DeadLetterStatus, DocumentQuery, Lease, ProjectionId,
+    ProjectionStatus, Pulse, Reached, ReadModelKind, ReadModelTransaction, Registration, Renewal,
 };
 use crate::recorded::Position;
 use crate::stream::Version;
@@ -165,12 +165,22 @@ pub(super) async fn places<S: ReadModelCandidate>(store: &S, id: &ProjectionId) 
 }
 
 pub(super) async fn reached<S: ReadModelCandidate>(store: &S, id: &ProjectionId) -> Option<Position> {
+    told(store, id).await.map(|reached| reached.position)
+}
+
+/// How far a projection has come, and whether it goes on.
+pub(super) async fn told<S: ReadModelCandidate>(store: &S, id: &ProjectionId) -> Option<Reached> {
     let all = store.reached(std::slice::from_ref(id)).await.expect("it is told how far a projection has come");
     assert_eq!(all.len(), 1, "there is an answer for each projection that was asked about");
-    all[0]
+    all[0].clone()
 }
 
 pub(super) async fn control<S: ReadModelCandidate>(store: &S, id: &ProjectionId, word: Control) -> bool {
+    answer(store, id, word).await.is_accepted()
+}
+
+/// Leaves word, and tells what becomes of it.
+pub(super) async fn answer<S: ReadModelCandidate>(store: &S, id: &ProjectionId, word: Control) -> ControlAnswer {
     store.control(id, word).await.expect("word can be left")
 }
 

@@ -3,14 +3,14 @@
 use uuid::Uuid;
 
 use super::support::{
-    CHANCE, LONG, advance, begin, claim, control, divided, document, get, is_fenced, is_setup, letter, letters,
+    CHANCE, LONG, advance, answer, begin, claim, control, divided, document, get, is_fenced, is_setup, letter, letters,
     of_documents, owned, post, projection, register, registered, release, renew, some, status, taken, taken_parts,
 };
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::stream;
 use crate::read_model::{
-    Claim, Control, DeadLetter, DeadLetterStatus, ProjectionState, ReadModelKind, ReadModelTransaction, Registration,
-    Renewal,
+    Claim, Control, ControlAnswer, DeadLetter, DeadLetterStatus, FailureClass, ProjectionState, ReadModelKind,
+    ReadModelTransaction, Registration, Renewal,
 };
 use crate::recorded::Position;
 use crate::stream::Version;
@@ -73,6 +73,38 @@ pub async fn what_is_under_way_is_done_before_a_word_or_not_at_all<S: ReadModelC
             assert!(next.barrier.is_none_or(|place| place == there.0), "the parts meet where they are");
         }
     }
+}
+
+/// Nobody hears it before it is started again, and whoever leaves it should know.
+pub async fn word_for_one_that_has_stopped_says_so<S: ReadModelCandidate>(store: S) {
+    let (id, other) = (divided(&store, "deaf", 2).await, owned(&store, "hearing").await);
+    let parked = letter(1, 1);
+    post(&store, &id, std::slice::from_ref(&parked)).await;
+    let held = taken_parts(&store, &id, Uuid::now_v7()).await;
+    assert_eq!(answer(&store, &id, Control::RetryDeadLetters).await, ControlAnswer::Accepted, "somebody works on it");
+    let held = [held, taken_parts(&store, &id, Uuid::now_v7()).await].concat();
+    let last = held.last().expect("there are parts");
+    store.report_stop(last, "'no' \u{1f980}", FailureClass::Unreadable).await.expect("a stop can be reported");
+    let words = [
+        Control::Resume,
+        Control::RetryDeadLetter { stream: parked.stream.clone(), first: parked.first },
+        Control::RetryDeadLetters,
+        Control::Pause,
+        Control::Resume,
+    ];
+    let told = ControlAnswer::AcceptedWhileStopped {
+        reason: "'no' \u{1f980}".to_owned(),
+        class: Some(FailureClass::Unreadable),
+    };
+    for word in words {
+        assert_eq!(answer(&store, &id, word.clone()).await, told, "{word:?} is not heard by one that has stopped");
+    }
+    let nothing = Control::RetryDeadLetter { stream: parked.stream, first: Version(9) };
+    assert_eq!(answer(&store, &id, nothing).await, ControlAnswer::Nothing, "there is nothing that it is about");
+    assert_eq!(answer(&store, &other.id, Control::Resume).await, ControlAnswer::Accepted, "others hear");
+    assert_eq!(answer(&store, &other.id, Control::Serve).await, ControlAnswer::Accepted, "this is done by the store");
+    taken_parts(&store, &id, Uuid::now_v7()).await;
+    assert_eq!(answer(&store, &id, Control::Resume).await, ControlAnswer::Accepted, "somebody works again");
 }
 
 /// It changes nothing for whoever works.

@@ -10,8 +10,8 @@ use metrics::{
     Label, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::read_model::{ProjectionId, ProjectionStatus};
-use crate::runner::observe::Failure;
+use crate::read_model::{FailureClass, ProjectionId, ProjectionStatus};
+use crate::runner::observe::STOPPED;
 use crate::slices::Slices;
 
 const EVENTS: &str = "es_projection_events_total";
@@ -40,8 +40,8 @@ impl Meter {
         for name in [EVENTS, BATCHES, UNOBSERVED] {
             counter!(name, meter.plain()).increment(0);
         }
-        for failure in Failure::ALL {
-            counter!(FAILURES, meter.with("kind", failure.kind())).increment(0);
+        for kind in FailureClass::ALL.map(FailureClass::as_str).into_iter().chain([STOPPED]) {
+            counter!(FAILURES, meter.with("kind", kind)).increment(0);
         }
         for status in ["parked", "skipped", "discarded"] {
             counter!(DEAD_LETTERS, meter.with("status", status)).increment(0);
@@ -58,8 +58,8 @@ impl Meter {
         histogram!(BATCH_SECONDS, self.plain()).record(time);
     }
 
-    pub(in crate::runner) fn failed(&self, failure: Failure) {
-        counter!(FAILURES, self.with("kind", failure.kind())).increment(1);
+    pub(in crate::runner) fn failed(&self, kind: &'static str) {
+        counter!(FAILURES, self.with("kind", kind)).increment(1);
     }
 
     pub(super) fn dead_letter(&self, status: &'static str) {
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn one_that_stands_still_is_stalled_unless_it_is_paused() {
         let long = ProjectionStatus::STALLED_AFTER;
-        let stopped = ProjectionState::Stopped { reason: "an event".to_owned() };
+        let stopped = ProjectionState::Stopped { reason: "an event".to_owned(), class: None };
         assert_eq!(value(&still_for(long, ProjectionState::Running), STALLED), 1.0);
         assert_eq!(value(&still_for(long, stopped), STALLED), 1.0);
         assert_eq!(value(&still_for(long, ProjectionState::Paused), STALLED), 0.0);

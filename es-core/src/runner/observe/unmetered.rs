@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::read_model::ProjectionId;
-use crate::runner::observe::Failure;
 use crate::slices::Slices;
 
 pub(in crate::runner) struct Meter;
@@ -17,7 +16,7 @@ impl Meter {
 
     pub(super) fn batch(&self, _: Duration) {}
 
-    pub(in crate::runner) fn failed(&self, _: Failure) {}
+    pub(in crate::runner) fn failed(&self, _: &'static str) {}
 
     pub(super) fn dead_letter(&self, _: &'static str) {}
 

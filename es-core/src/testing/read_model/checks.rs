@@ -133,8 +133,8 @@ impl<S: ReadModelStore, R: Seen> ReadModelTest<S, R> {
         let hint = "`clear` has to remove all that was written, in every table, and whatever is kept in memory.";
         let rebuilt = Check::new("rebuilt", &self.story, hint);
         match opened.store.control(&self.id, Control::Rebuild).await {
-            Ok(true) => {}
-            Ok(false) => self.trouble(&rebuilt, "the store does not know it"),
+            Ok(answer) if answer.is_accepted() => {}
+            Ok(_) => self.trouble(&rebuilt, "the store does not know it"),
             Err(error) => self.trouble(&rebuilt, &chain(&error)),
         }
         let caught_up = running.catch_up_within(PATIENCE).await;

@@ -8,6 +8,7 @@
 //! what somebody else cancels.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use es_core::{Aggregate, Command, Context, Event};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,18 @@ pub enum Status {
     Cancelled,
 }
 
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Draft => "a draft",
+            Self::CheckedOut => "checked out",
+            Self::ReadyToShip => "ready to ship",
+            Self::Shipped => "shipped",
+            Self::Cancelled => "cancelled",
+        })
+    }
+}
+
 fn apply(order: &mut Order, event: OrderEvent) {
     match event {
         OrderEvent::Placed { lines, .. } => order.lines = lines,
@@ -102,7 +115,7 @@ pub enum OrderError {
     AlreadyPlaced,
     #[error("there is no such order")]
     NotPlaced,
-    #[error("the order is {0:?}, and only a draft can be changed or checked out")]
+    #[error("the order is {0}, and only a draft can be changed or checked out")]
     NotADraft(Status),
     #[error("the order has a line of `{0}` already")]
     AlreadyInOrder(Sku),
@@ -116,7 +129,7 @@ pub enum OrderError {
     TooExpensive,
     #[error("an order without lines cannot be checked out")]
     NothingToCheckOut,
-    #[error("the order is {0:?}, and it is too late to cancel it")]
+    #[error("the order is {0}, and it is too late to cancel it")]
     TooLateToCancel(Status),
 }
 

@@ -74,7 +74,7 @@ pub(super) struct ProblemView {
     #[schema(example = 409)]
     status: u16,
     /// What went wrong this time.
-    #[schema(example = "the order is Shipped, and only a draft can be changed or checked out")]
+    #[schema(example = "the order is shipped, and only a draft can be changed or checked out")]
     detail: Option<String>,
 }
 
@@ -84,27 +84,27 @@ pub(super) struct ProblemView {
 pub(super) enum CommandRefused {
     /// A name or a header cannot be understood, or the body is no JSON.
     #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] ProblemView),
+    Malformed(ProblemView),
     /// It is not possible in the state that the order is in: `not-a-draft`, `already-placed`, `already-in-order`, `nothing-to-check-out`,
     /// `too-late-to-cancel`.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] ProblemView),
+    Conflict(ProblemView),
     /// `If-Match` or `If-None-Match` does not hold any more. The header `ETag` has what does.
     #[response(status = 412, content_type = "application/problem+json")]
-    Stale(#[to_schema] ProblemView),
+    Stale(ProblemView),
     /// The body is longer than 64 KiB.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] ProblemView),
+    TooLarge(ProblemView),
     /// The body is not said to be `application/json`.
     #[response(status = 415, content_type = "application/problem+json")]
-    NotJson(#[to_schema] ProblemView),
+    NotJson(ProblemView),
     /// A field is unknown, missing, of the wrong type or beyond its limits (`too-many-lines`, `too-expensive`), or the idempotency key was used
     /// for another request.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] ProblemView),
+    Invalid(ProblemView),
     /// The store is not available. The member `safe_to_repeat` says whether to send the request again as it is.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] ProblemView),
+    Unavailable(ProblemView),
 }
 
 /// What a question may be answered with when there is no answer.
@@ -113,8 +113,8 @@ pub(super) enum CommandRefused {
 pub(super) enum QuestionRefused {
     /// A name or a parameter cannot be understood.
     #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] ProblemView),
+    Malformed(ProblemView),
     /// The store is not available.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] ProblemView),
+    Unavailable(ProblemView),
 }

@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use crate::process::{TASK, Task};
+use crate::faults::KILL_ME;
+use crate::process::{READY, TASK, Task};
 use crate::request::{Answer, Request};
 
 pub(crate) const DESKS: usize = 2;
@@ -27,7 +28,22 @@ pub(crate) struct Process {
     child: Child,
     input: ChildStdin,
     waiting: Waiting,
+    words: Arc<Mutex<Vec<Word>>>,
     listening: JoinHandle<()>,
+}
+
+/// What a process says of itself.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Word {
+    Ready,
+    KillMe,
+}
+
+impl Word {
+    fn in_line(line: &str) -> Option<Self> {
+        let ready = line.contains(READY).then_some(Self::Ready);
+        ready.or(line.contains(KILL_ME).then_some(Self::KillMe))
+    }
 }
 
 impl Desks {
@@ -45,8 +61,14 @@ impl Desks {
         self.desks[desk].lock().unwrap().take()
     }
 
-    /// Whether the process there has died by itself.
-    pub(crate) fn is_dead(&self, desk: usize) -> bool {
+    /// What the process there has said of itself.
+    pub(crate) fn heard(&self, desk: usize, word: Word) -> bool {
+        let process = self.desks[desk].lock().unwrap();
+        process.as_ref().is_some_and(|process| process.words.lock().unwrap().contains(&word))
+    }
+
+    /// Whether the process there has ended, which none does by itself.
+    pub(crate) fn has_ended(&self, desk: usize) -> bool {
         let mut process = self.desks[desk].lock().unwrap();
         process.as_mut().is_some_and(|process| process.child.try_wait().unwrap().is_some())
     }
@@ -70,8 +92,11 @@ impl Process {
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         let to_tell = Arc::clone(&waiting);
+        let words = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&words);
         let listening = std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
+                heard.lock().unwrap().extend(Word::in_line(&line));
                 let Some((request, answer)) = Answer::parse(&line) else { continue };
                 let asked = to_tell.lock().unwrap().as_mut().and_then(|waiting| waiting.remove(&request));
                 if let Some(asked) = asked {
@@ -82,7 +107,7 @@ impl Process {
             // Whoever still waits hears that there will be no answer.
             *to_tell.lock().unwrap() = None;
         });
-        Self { child, input, waiting, listening }
+        Self { child, input, waiting, words, listening }
     }
 
     fn ask(&mut self, request: Request) -> Option<oneshot::Receiver<Answer>> {

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Bookmark, BoxError, Claim, Control, DeadLetter, DocumentQuery, Error, EventId, EventStore, Fold,
-    IdempotencyKey, KeyUse, Lease, LogPage, Position, ProjectionId, ProjectionStatus, Pulse, ReadConversation, ReadLog,
-    ReadModelStore, ReadStream, Registration, Renewal, Slices, Snapshot, StreamId, Timestamp, Visit,
+    Append, Appended, Bookmark, BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventId,
+    EventStore, FailureClass, Fold, IdempotencyKey, KeyUse, Lease, LogPage, Position, ProjectionId, ProjectionStatus,
+    Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadStream, Registration, Renewal, Slices, Snapshot,
+    StreamId, Timestamp, Visit,
 };
 use es_postgres::PgStore;
 use uuid::Uuid;
@@ -114,10 +115,10 @@ impl ReadModelStore for Flaky {
     async fn begin(&self) -> Result<Self::Transaction, Error> {
         self.faults.around(BEGINS, Error::unavailable, self.inner.begin()).await
     }
-    async fn report_stop(&self, held: &Lease, reason: &str) -> Result<(), Error> {
-        self.inner.report_stop(held, reason).await
+    async fn report_stop(&self, held: &Lease, reason: &str, class: FailureClass) -> Result<(), Error> {
+        self.inner.report_stop(held, reason, class).await
     }
-    async fn control(&self, id: &ProjectionId, control: Control) -> Result<bool, Error> {
+    async fn control(&self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
         self.inner.control(id, control).await
     }
     async fn divide(&self, id: &ProjectionId) -> Result<bool, Error> {
@@ -126,7 +127,7 @@ impl ReadModelStore for Flaky {
     async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
         self.inner.projections().await
     }
-    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Position>>, Error> {
+    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Reached>>, Error> {
         self.inner.reached(ids).await
     }
     async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
@@ -155,5 +156,8 @@ impl ReadModelStore for Flaky {
     }
     fn is_transient(&self, error: &BoxError) -> bool {
         self.inner.is_transient(error)
+    }
+    fn is_too_slow(&self, error: &BoxError) -> bool {
+        self.inner.is_too_slow(error)
     }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn build(url: &str) {
 
 pub(crate) async fn connect(url: &str) -> PgPool {
     let options: PgConnectOptions = url.parse().unwrap();
-    PgPoolOptions::new().max_connections(4).connect_with(options.application_name(NAME)).await.unwrap()
+    PgPoolOptions::new().max_connections(2).connect_with(options.application_name(NAME)).await.unwrap()
 }
 
 #[derive(Clone)]

@@ -4,18 +4,21 @@ use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use es_core::{Control, ReadModelStore};
 use es_postgres::PgStore;
+use tokio::task::JoinHandle;
 
 use crate::chance;
-use crate::desk::{DESKS, Desks, Process};
+use crate::desk::{DESKS, Desks, Process, Word};
 use crate::process::Task;
+use crate::random::Random;
 
-/// The longest life of a process, in milliseconds.
-const LONGEST_LIFE: u64 = 1_600;
+/// The longest life of a process, in milliseconds from the moment on at which it is ready.
+const LONGEST_LIFE: u64 = 2_400;
+/// How often it is not waited for until it is ready, in a hundred times.
+const HASTY: u64 = 15;
 /// The longest that nobody is at a desk.
 const LONGEST_BREAK: u64 = 300;
 const SIGKILL: i32 = 9;
@@ -24,8 +27,8 @@ const SIGKILL: i32 = 9;
 #[derive(Debug, Default)]
 pub(crate) struct Kills {
     pub(crate) all: u32,
-    /// Processes that killed themselves right behind a step.
-    pub(crate) by_themselves: u32,
+    /// And those that hit a process right behind a step, for certain.
+    pub(crate) behind_a_step: u32,
     /// How often somebody had dead letters tried again.
     pub(crate) retried: u32,
     /// How many events each projection had still to take in when chaos ended.
@@ -34,54 +37,99 @@ pub(crate) struct Kills {
 
 impl fmt::Display for Kills {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { all, by_themselves, retried, left } = self;
-        write!(f, "{all} kills, {by_themselves} more by themselves; dead letters tried again {retried} times; ")?;
+        let Self { all, behind_a_step, retried, left } = self;
+        write!(f, "{all} kills, {behind_a_step} more right behind a step; dead letters tried again {retried} times; ")?;
         write!(f, "left at the end: {left:?}")
     }
 }
 
-pub(crate) fn start(task: Task, desks: Arc<Desks>) -> JoinHandle<Kills> {
-    std::thread::spawn(move || kill_until_closed(task, &desks))
+/// Who is at a desk.
+#[derive(Clone, Copy)]
+enum State {
+    /// Nobody, until then.
+    Away(Instant),
+    Starting,
+    /// Somebody, who is killed then.
+    There(Instant),
+}
+
+/// Closes the desks when it is dropped, since it goes on until then.
+pub(crate) struct Killer {
+    desks: Arc<Desks>,
+    work: JoinHandle<Kills>,
+}
+
+impl Killer {
+    pub(crate) fn start(task: Task, desks: &Arc<Desks>) -> Self {
+        let (desks, at) = (Arc::clone(desks), Arc::clone(desks));
+        Self { desks, work: tokio::task::spawn_blocking(move || kill_until_closed(task, &at)) }
+    }
+
+    /// Resolves when something has gone wrong that is no chaos.
+    pub(crate) async fn gave_up(&mut self) -> String {
+        format!("{:?}", (&mut self.work).await.err())
+    }
+
+    pub(crate) async fn stop(mut self) -> Kills {
+        self.desks.close();
+        (&mut self.work).await.unwrap()
+    }
+}
+
+impl Drop for Killer {
+    fn drop(&mut self) {
+        self.desks.close();
+    }
 }
 
 fn kill_until_closed(mut task: Task, desks: &Desks) -> Kills {
     let (mut random, mut kills) = (chance(task.seed, 1), Kills::default());
-    // When the next process is started, or the one that is there killed.
-    let mut due = [(Instant::now(), false); DESKS];
+    let until = |longest, random: &mut Random| Instant::now() + Duration::from_millis(random.below(longest));
+    let mut states = [State::Away(Instant::now()); DESKS];
     while !desks.are_closed() {
-        for (desk, (moment, is_there)) in due.iter_mut().enumerate() {
-            let dead = *is_there && desks.is_dead(desk);
-            if *moment > Instant::now() && !dead {
-                continue;
-            }
-            let longest = if *is_there { LONGEST_BREAK } else { LONGEST_LIFE };
-            if let Some(process) = desks.leave(desk) {
-                if dead {
-                    kills.by_themselves += 1
-                } else {
-                    kills.all += 1
+        for (desk, state) in states.iter_mut().enumerate() {
+            let is_due = matches!(*state, State::Away(moment) | State::There(moment) if moment <= Instant::now());
+            *state = match *state {
+                State::Away(_) if is_due => {
+                    task.nth += 1;
+                    desks.sit(desk, Process::start(&task));
+                    let is_hasty = random.percent(HASTY);
+                    if is_hasty { State::There(until(LONGEST_LIFE, &mut random)) } else { State::Starting }
                 }
-                let status = process.kill();
-                assert_eq!(status.signal(), Some(SIGKILL), "a process has died in another way: {status}");
-            } else {
-                task.nth += 1;
-                desks.sit(desk, Process::start(&task));
+                State::Starting if desks.heard(desk, Word::Ready) => State::There(until(LONGEST_LIFE, &mut random)),
+                State::Starting | State::There(_) if desks.heard(desk, Word::KillMe) || desks.has_ended(desk) => {
+                    kills.behind_a_step += 1;
+                    bury(desks.leave(desk));
+                    State::Away(until(LONGEST_BREAK, &mut random))
+                }
+                State::There(_) if is_due => {
+                    kills.all += 1;
+                    bury(desks.leave(desk));
+                    State::Away(until(LONGEST_BREAK, &mut random))
+                }
+                as_it_is => as_it_is,
             }
-            *is_there = !*is_there;
-            *moment = Instant::now() + Duration::from_millis(random.below(longest));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     for desk in 0..DESKS {
-        kills.all += u32::from(desks.leave(desk).map(Process::kill).is_some());
+        kills.all += u32::from(bury(desks.leave(desk)));
     }
     kills
+}
+
+/// Whether there was anybody.
+fn bury(process: Option<Process>) -> bool {
+    let Some(process) = process else { return false };
+    let status = process.kill();
+    assert_eq!(status.signal(), Some(SIGKILL), "a process has died in another way: {status}");
+    true
 }
 
 /// Somebody who looks at dead letters, and has them tried again.
 pub(crate) struct Operator {
     over: Arc<AtomicBool>,
-    work: tokio::task::JoinHandle<u32>,
+    work: JoinHandle<u32>,
 }
 
 impl Operator {
@@ -110,7 +158,7 @@ pub(crate) async fn retry_dead_letters(store: &PgStore) -> u32 {
     let mut retried = 0;
     for status in store.projections().await.unwrap() {
         if status.parked > 0 {
-            store.control(&status.id, Control::RetryDeadLetters).await.unwrap();
+            let _ = store.control(&status.id, Control::RetryDeadLetters).await.unwrap();
             retried += 1;
         }
     }

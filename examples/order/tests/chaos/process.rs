@@ -19,8 +19,14 @@ use crate::{chance, people};
 /// Tells a process of this program what it is to do.
 pub(crate) const TASK: &str = "ES_CHAOS_TASK";
 
+/// What it prints when it is at work.
+pub(crate) const READY: &str = "<ready>";
+
 /// What its connections are called, so that the end of the last one can be waited for.
 pub(crate) const NAME: &str = "the shop under chaos";
+
+/// As few as will do: there are eight such processes at a time, of four tests.
+const CONNECTIONS: u32 = 6;
 
 /// Whether the shop does as it should.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -59,11 +65,13 @@ impl Task {
 pub(crate) async fn serve_until_killed() {
     let Ok(task) = std::env::var(TASK) else { return };
     let task: Task = serde_json::from_str(&task).unwrap();
-    let store = PgStore::options().application_name(NAME).connect(&task.store).await.unwrap();
+    let options = PgStore::options().application_name(NAME).max_connections(CONNECTIONS);
+    let store = options.connect(&task.store).await.unwrap();
     let faults = |actor| Faults::of(chance(task.seed, 1_000 + 2 * task.nth + actor));
     let store = Flaky::new(store, faults(0));
     let houses = Houses { books: houses::connect(&task.partners).await, faults: faults(1), how: task.how };
     let running = runner_with(&store, &houses, task.settings()).start().await.unwrap();
+    println!("{READY}");
     tokio::select! {
         (id, reason) = running.stopped() => panic!("`{id}` has stopped: {reason}"),
         () = answer(&task, store, listen()) => {}

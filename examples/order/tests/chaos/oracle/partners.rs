@@ -87,10 +87,11 @@ fn check_tracking(log: &Log, booked: &[(Service, String)], verdict: &mut Verdict
         numbers.map(|(service, number)| (service.order.as_str(), number.as_str())).collect();
     for event in log {
         if let ShopEvent::Shipment(ShipmentEvent::Shipped { tracking, .. }) = &event.event {
-            let order = event.stream.id();
-            let is_right = numbers.get(order) == Some(&tracking.as_str());
-            verdict
-                .unless(is_right, || format!("{order} was shipped as {tracking}, by the carrier's books {numbers:?}"));
+            let (order, number) = (event.stream.id(), numbers.get(event.stream.id()));
+            let is_right = number == Some(&tracking.as_str());
+            verdict.unless(is_right, || {
+                format!("{order} was shipped as {tracking}, and by the carrier's books as {number:?}")
+            });
         }
     }
 }
