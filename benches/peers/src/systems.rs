@@ -19,6 +19,7 @@ use crate::system::System;
 
 const OURS_DOCUMENT: &str = "es-postgres, document";
 const OURS_PROJECTOR: &str = "es-postgres, batch projector";
+const OURS_CACHED: &str = "es-postgres, cached";
 const BY_HAND: &str = "by hand";
 const DISINTEGRATE: &str = "disintegrate";
 const EVENTCORE: &str = "eventcore";
@@ -29,9 +30,10 @@ const CQRS_ES_FOLDED: &str = "cqrs-es, replay into memory";
 const ESRS: &str = "esrs, rebuilder";
 const ESRS_FOLDED: &str = "esrs, events into memory";
 
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 12] = [
     OURS_DOCUMENT,
     OURS_PROJECTOR,
+    OURS_CACHED,
     BY_HAND,
     DISINTEGRATE,
     EVENTCORE,
@@ -46,11 +48,18 @@ pub(crate) const NAMES: [&str; 11] = [
 /// Those that differ only in how they keep a read model.
 const ONLY_CATCHING_UP: [&str; 4] = [OURS_PROJECTOR, EVENTO_PROJECTION, CQRS_ES_FOLDED, ESRS_FOLDED];
 
+/// Those that differ only in how they execute commands.
+const ONLY_COMMANDING: [&str; 1] = [OURS_CACHED];
+
 /// All that are wanted, each in an empty database of its own.
 pub(crate) async fn all(options: &Options, place: &Place) -> Result<Vec<Arc<dyn System>>> {
     let mut systems = Vec::new();
     for name in NAMES.into_iter().filter(|name| options.wants(name)) {
-        if matches!(options.workload, Workload::CatchUp) || !ONLY_CATCHING_UP.contains(&name) {
+        let elsewhere: &[&str] = match options.workload {
+            Workload::CatchUp => &ONLY_COMMANDING,
+            Workload::Command => &ONLY_CATCHING_UP,
+        };
+        if !elsewhere.contains(&name) {
             let url = place.database().await?;
             systems.push(one(name, &url, options).await.map_err(|e| format!("{name}: {e}"))?);
         }
@@ -63,6 +72,7 @@ async fn one(name: &'static str, url: &str, options: &Options) -> Result<Arc<dyn
     Ok(match name {
         OURS_DOCUMENT => Arc::new(ours::Ours::new(url, options, ours::Way::Document).await?),
         OURS_PROJECTOR => Arc::new(ours::Ours::new(url, options, ours::Way::Projector).await?),
+        OURS_CACHED => Arc::new(ours::Ours::new(url, options, ours::Way::Cached).await?),
         BY_HAND => Arc::new(by_hand::ByHand::new(pool(url, connections).await?, options.batch).await?),
         DISINTEGRATE => Arc::new(disintegrate::Disintegrate::new(pool08(url, connections).await?).await?),
         EVENTCORE => Arc::new(eventcore::Eventcore::new(pool08(url, connections).await?, options.batch).await?),

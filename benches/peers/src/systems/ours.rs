@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{OURS_DOCUMENT, OURS_PROJECTOR, pool};
+use super::{OURS_CACHED, OURS_DOCUMENT, OURS_PROJECTOR, pool};
 use crate::Result;
 use crate::options::Options;
 use crate::system::{About, Side, System};
@@ -28,7 +28,7 @@ enum AccountEvent {
     Deposited(Deposit),
 }
 
-#[derive(Aggregate, Default)]
+#[derive(Aggregate, Clone, Default)]
 #[aggregate(id = Uuid, event = AccountEvent, apply = Account::take)]
 struct Account {
     amounts: Vec<i64>,
@@ -38,6 +38,17 @@ impl Account {
     fn take(&mut self, event: AccountEvent) {
         let AccountEvent::Deposited(deposit) = event;
         self.amounts.push(deposit.amount);
+    }
+}
+
+/// The same account, kept at hand between commands.
+#[derive(Aggregate, Clone, Default)]
+#[aggregate(id = Uuid, event = AccountEvent, apply = Kept::take, cached)]
+struct Kept(Account);
+
+impl Kept {
+    fn take(&mut self, event: AccountEvent) {
+        self.0.take(event);
     }
 }
 
@@ -54,6 +65,21 @@ struct PayIn {
 
 fn decide(account: &Account, command: PayIn, _: &Context) -> std::result::Result<AccountEvent, NotOpen> {
     if account.amounts.is_empty() { Err(NotOpen) } else { Ok(AccountEvent::Deposited(Deposit::of(command.amount))) }
+}
+
+#[derive(Clone, Command)]
+#[command(aggregate = Kept, handle = decide_upon_kept, error = NotOpen)]
+struct PayInToKept {
+    id: Uuid,
+    amount: i64,
+}
+
+fn decide_upon_kept(
+    kept: &Kept,
+    PayInToKept { id, amount }: PayInToKept,
+    context: &Context,
+) -> std::result::Result<AccountEvent, NotOpen> {
+    decide(&kept.0, PayIn { id, amount }, context)
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -118,6 +144,8 @@ async fn upsert(accounts: Vec<&str>, amounts: Vec<i64>, db: &mut PgConnection) -
 pub(super) enum Way {
     Document,
     Projector,
+    /// Only for commands: its read model is the document.
+    Cached,
 }
 
 pub(super) struct Ours {
@@ -144,6 +172,7 @@ impl System for Ours {
     fn about(&self) -> About {
         let (name, catches_up_by) = match self.way {
             Way::Document => (OURS_DOCUMENT, "`Document`: folded in memory, a batch in one statement"),
+            Way::Cached => (OURS_CACHED, "as the document"),
             Way::Projector => (OURS_PROJECTOR, "`Projector::project_batch`: one upsert for a batch"),
         };
         About {
@@ -189,7 +218,7 @@ impl System for Ours {
     async fn catch_up(&self, _: u64) -> Result<()> {
         let runner = Runner::new(self.store.clone()).settings(self.settings);
         let runner = match self.way {
-            Way::Document => runner.document::<Balance>(),
+            Way::Document | Way::Cached => runner.document::<Balance>(),
             Way::Projector => runner.add(Projected),
         };
         let running = runner.start().await?;
@@ -201,7 +230,7 @@ impl System for Ours {
     async fn balances(&self) -> Result<Balances> {
         let balances: Vec<(String, i64)> = match self.way {
             Way::Projector => sqlx::query_as("SELECT account, amount FROM balances").fetch_all(&self.pool).await?,
-            Way::Document => {
+            Way::Document | Way::Cached => {
                 let documents = self.store.documents::<Balance>()?.list(None, PAGE).await?;
                 documents.into_iter().map(|(key, balance)| (key, balance.amount)).collect()
             }
@@ -210,6 +239,9 @@ impl System for Ours {
     }
 
     async fn deposit(&self, id: Uuid, amount: i64) -> Result<u32> {
-        Ok(self.store.execute(PayIn { id, amount }).await?.attempts)
+        Ok(match self.way {
+            Way::Cached => self.store.execute(PayInToKept { id, amount }).await?.attempts,
+            Way::Document | Way::Projector => self.store.execute(PayIn { id, amount }).await?.attempts,
+        })
     }
 }
