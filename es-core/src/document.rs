@@ -73,7 +73,8 @@ pub trait Document: Default + Serialize + DeserializeOwned + Send + Sync + 'stat
     const NAME: &'static str;
     /// The version of the documents' shape and meaning. Another version is built beside this one, from the first event on.
     const VERSION: u32 = 1;
-    /// The fields that queries may ask for, by their names at the top of the document's JSON. By default none.
+    /// The fields that queries may ask for, by their names at the top of the document's JSON. By default none. Each should hold a text,
+    /// a number or a truth value; a list, or a struct, is never found.
     const INDEXED: &'static [&'static str] = &[];
     /// The events they are folded from: those of one aggregate, or a union of several.
     type Event: Event;

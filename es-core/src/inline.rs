@@ -2,6 +2,7 @@
 
 mod error;
 mod layer;
+mod wait;
 
 use std::collections::HashSet;
 use std::fmt;

@@ -13,7 +13,7 @@ use crate::execute::{Decide, Execute, Outcome};
 use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore};
 use crate::runner::WaitError;
 use crate::runner::wait::{self, Stops};
-use crate::store::BoxFuture;
+use crate::store::{BoxFuture, EventStore};
 
 /// A command that is answered when projections have taken it in, or when the time is up. Made by [`Execute::wait_for`].
 ///
@@ -92,7 +92,7 @@ impl<A: Aggregate> Deref for Visible<A> {
 impl<'a, S: ReadModelStore, C, D> Execute<'a, S, C, D> {
     /// Waits, when the command is done, until these projections have taken it in, in whichever process they run.
     pub fn wait_for(self, projections: impl IntoIterator<Item = ProjectionId>) -> ExecuteAndWait<'a, S, C, D> {
-        ExecuteAndWait { execute: self, projections: Vec::new(), within: wait::DEFAULT_WAIT }.wait_for(projections)
+        ExecuteAndWait::new(self).wait_for(projections)
     }
 
     /// Waits, when the command is done, until the documents of type `R` have taken it in.
@@ -101,7 +101,11 @@ impl<'a, S: ReadModelStore, C, D> Execute<'a, S, C, D> {
     }
 }
 
-impl<S, C, D> ExecuteAndWait<'_, S, C, D> {
+impl<'a, S, C, D> ExecuteAndWait<'a, S, C, D> {
+    pub(crate) fn new(execute: Execute<'a, S, C, D>) -> Self {
+        Self { execute, projections: Vec::new(), within: wait::DEFAULT_WAIT }
+    }
+
     /// Waits for these projections, too.
     pub fn wait_for(mut self, projections: impl IntoIterator<Item = ProjectionId>) -> Self {
         self.projections.extend(projections.into_iter().map(Ok));
@@ -120,10 +124,14 @@ impl<S, C, D> ExecuteAndWait<'_, S, C, D> {
     }
 }
 
-impl<S: ReadModelStore, C: Command, D: Decide<C>> ExecuteAndWait<'_, S, C, D> {
-    async fn run(self) -> Result<Visible<C::Aggregate>, ExecuteError<D::Error>> {
+impl<'a, S: EventStore, C: Command, D: Decide<C>> ExecuteAndWait<'a, S, C, D> {
+    /// The read models are kept by the store itself, or by one that it is made of.
+    pub(crate) async fn run<M: ReadModelStore>(
+        self,
+        kept_by: fn(&'a S) -> &'a M,
+    ) -> Result<Visible<C::Aggregate>, ExecuteError<D::Error>> {
         let Self { execute, projections, within } = self;
-        let store = execute.store();
+        let store = kept_by(execute.store());
         let outcome = execute.await?;
         let visible = if outcome.events.is_empty() { Ok(()) } else { see(store, projections, within).await };
         Ok(Visible { outcome, visible })
@@ -145,7 +153,7 @@ impl<'a, S: ReadModelStore, C: Command, D: Decide<C> + 'a> IntoFuture for Execut
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        Box::pin(self.run(|store| store))
     }
 }
 

@@ -42,6 +42,7 @@ pages! {
     idempotency: "../../docs/guide/20-idempotency.md"
     reactors: "../../docs/guide/21-reactors.md"
     http: "../../docs/guide/22-http.md"
+    order: "../../docs/guide/23-order.md"
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ async fn a_page_is_stale(shopper: &Shopper, id: &str) -> Result<(), Failure> {
     let seen = shopper.settled(id, |order| order["version"] == 6).await?;
     let tag = seen.header("etag").unwrap_or_default();
     let look = || shopper.client.get(format!("/orders/{id}"));
-    shopper.step(look(), 200, |order| format!("{}, ETag {tag}", shopper::order(order))).await?;
+    shopper.step(look(), 200, |order| format!("version {}, ETag {tag}", order["version"])).await?;
     shopper.step(look().header("If-None-Match", tag), 304, |_| "nothing new".into()).await?;
     shopper.step(check_out(tag), 200, shopper::order).await?;
     Ok(())

@@ -49,8 +49,16 @@ pub async fn what_is_appended_shows_at_once<S: World>(store: S) {
     assert_eq!(store.notes().await.len(), 20);
     let seen = status(&store, &id("notes")).await;
     assert_eq!((seen.state, seen.lag_events), (ProjectionState::Inline, 0));
-    let command = store.execute(Write { id: "bob".into(), text: None }).wait_for_document::<Statement<1>>();
-    command.await.unwrap().visible.expect("it is never behind");
+    let command = inline.execute(Write { id: "bob".into(), text: Some("note".into()) });
+    let written = command.wait_for_document::<Statement<1>>().wait_for([id("notes")]).await.unwrap();
+    written.visible.expect("it is never behind");
+    assert_eq!(get::<S, Statement<1>>(&store, "bob").await.unwrap().trail, ["account-bob@1"]);
+    // One that a runner keeps is waited for.
+    let running = Runner::new(store.clone()).document::<Tally<1>>().start().await.unwrap();
+    let command = inline.execute(Write { id: "bob".into(), text: Some("+name".into()) });
+    command.wait_for_document::<Tally<1>>().await.unwrap().visible.unwrap();
+    assert_eq!(tally(&store, "name").await, 1);
+    running.stop().await;
 }
 
 pub async fn what_cannot_be_taken_in_is_not_stored<S: World>(store: S) {

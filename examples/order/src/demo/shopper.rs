@@ -10,6 +10,8 @@ use crate::{Failure, screen};
 
 /// How long the rest may take to follow.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So many articles are named.
+const FEW: usize = 4;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 #[derive(Clone)]
@@ -52,7 +54,7 @@ impl Shopper {
     }
 
     pub(crate) fn show(&self, request: &Request, answer: &Answer, says: impl FnOnce(&Value) -> String) {
-        let replayed = if answer.header("idempotency-replayed").is_some() { ", replayed" } else { "" };
+        let replayed = if answer.header("idempotency-replayed").is_some() { " (replayed)" } else { "" };
         screen::request(request, answer.status.as_u16(), &format!("{}{replayed}", says(&answer.json())));
     }
 
@@ -153,11 +155,11 @@ pub(crate) struct Ending {
     pub(crate) payment: String,
 }
 
-/// An order in short.
+/// An order in short, with its articles, if they are few.
 pub(crate) fn order(order: &Value) -> String {
-    let lines = order["lines"].as_array().map_or(0, Vec::len);
-    let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
-    format!("version {}, {}, {lines}", order["version"], text(&order["status"]))
+    let lines: Vec<String> = order["lines"].as_array().into_iter().flatten().map(|line| text(&line["sku"])).collect();
+    let lines = if lines.len() <= FEW { lines.join(", ") } else { format!("{} articles", lines.len()) };
+    format!("version {}, {}: {lines}", order["version"], text(&order["status"]))
 }
 
 /// A problem in short: what kind it is, or what it says, where its status is all there is to it.

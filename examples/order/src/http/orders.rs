@@ -65,7 +65,7 @@ fn fresh_id(asked: &Asked) -> OrderId {
 #[utoipa::path(
     post, path = "/orders/{id}/lines", tag = "orders",
     params(("id" = String, Path, description = "The order."), CommandHeaders),
-    request_body = NewLine,
+    request_body(content = NewLine, example = json!({ "sku": "cup", "quantity": 1, "price": 700 })),
     responses(
         (status = 200, description = "It is added.", body = OrderView, headers(("ETag" = String, description = "The order's version."))),
         (status = 202, description = "It is added, and does not show yet, though the client has waited.", body = OrderView),
@@ -108,7 +108,7 @@ pub(super) async fn remove_line<S: ReadModelStore>(
 #[utoipa::path(
     post, path = "/orders/{id}/checkout", tag = "orders",
     params(("id" = String, Path, description = "The order."), CommandHeaders),
-    request_body = CheckOut,
+    request_body(content = CheckOut, example = json!({ "card": "tok-1" })),
     responses(
         (status = 200, description = "It is checked out.", body = OrderView, headers(("ETag" = String, description = "The order's version."))),
         (status = 202, description = "It is checked out, and does not show yet, though the client has waited.", body = OrderView),

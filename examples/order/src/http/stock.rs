@@ -20,7 +20,7 @@ use crate::read_models::StockLevel;
 #[utoipa::path(
     post, path = "/stock/{sku}/receipts", tag = "stock",
     params(("sku" = String, Path, description = "The article."), CommandHeaders),
-    request_body = Receipt,
+    request_body(content = Receipt, example = json!({ "quantity": 10 })),
     responses(
         (status = 200, description = "It is taken in.", body = StockView, headers(("ETag" = String, description = "The version of the stock."))),
         (status = 202, description = "It is taken in, and does not show yet, though the client has waited.", body = StockView),
