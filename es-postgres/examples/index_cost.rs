@@ -20,7 +20,7 @@ const SIDES: [(&str, &[&str]); 3] =
     [("neither", &["events_conversation", "events_event_id"]), ("conversation", &["events_event_id"]), ("both", &[])];
 
 /// What is appended: how many events at once, by how many writers.
-const LOADS: [(u64, u64); 2] = [(1, 16), (50, 4)];
+const LOADS: [(u64, u64); 3] = [(1, 1), (1, 16), (50, 4)];
 
 async fn side(database: &Database, schema: &str, without: &[&str]) -> PgStore {
     let store = PgStore::options().schema(schema).max_connections(16).connect(database.url()).await.unwrap();
