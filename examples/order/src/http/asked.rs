@@ -19,8 +19,14 @@ const ANYBODY: &str = "anybody";
 
 /// The client's name, or that of nobody in particular.
 pub(super) fn client(headers: &HeaderMap) -> Result<Name, Problem> {
-    let said = headers.get(CLIENT).map_or(Ok(ANYBODY), HeaderValue::to_str);
-    let name = said.map_err(|_| "it is not ASCII").and_then(|name| Name::try_from(name.to_owned()));
+    let said: Vec<_> = headers.get_all(CLIENT).iter().map(HeaderValue::to_str).collect();
+    let name = match said.as_slice() {
+        [] => Ok(ANYBODY),
+        [Ok(name)] => Ok(*name),
+        [Err(_)] => Err("it is not ASCII"),
+        _ => Err("it is sent more than once"),
+    };
+    let name = name.and_then(|name| Name::try_from(name.to_owned()));
     name.map_err(|why| Problem::new(StatusCode::BAD_REQUEST).detail(format_args!("the header `X-Client`: {why}")))
 }
 
@@ -35,9 +41,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let client = client(&parts.headers)?;
-        let seen = parts.headers.get(IF_MATCH).and_then(|tag| tag.to_str().ok()).and_then(version_of);
-        if let Some(seen) = seen {
-            parts.headers.insert(IF_MATCH, seen);
+        // In its place, and not instead of all: a header that is sent twice stays what it is, and is refused.
+        if let Some(tag) = parts.headers.get_mut(IF_MATCH)
+            && let Some(version) = tag.to_str().ok().and_then(version_of)
+        {
+            *tag = version;
         }
         let conditions = Conditions::from_request_parts(parts, state).await?;
         Ok(Self { conditions: conditions.for_client(client.as_str()) })

@@ -116,7 +116,9 @@ async fn headers<S: ReadModelStore>(shop: &mut Served<S>) {
     refuses(shop, cancel("If-None-Match", "\"7\""), 400, "If-None-Match").await;
     refuses(shop, cancel("Idempotency-Key", ""), 400, "").await;
     refuses(shop, cancel("Idempotency-Key", &"k".repeat(1_000)), 400, "").await;
+    refuses(shop, cancel("If-Match", "\"7.3\"").header("If-Match", "\"8\""), 400, "If-Match").await;
     refuses(shop, cancel("X-Client", "a/b"), 400, "X-Client").await;
+    refuses(shop, cancel("X-Client", "ada").header("X-Client", "bob"), 400, "more than once").await;
     // What a preference or a trace says wrongly is passed over, as their standards have it.
     for (name, value) in [("Prefer", "wait=soon"), ("traceparent", "nonsense"), ("X-Correlation-Id", "nonsense")] {
         refuses(shop, cancel(name, value), 404, "no such order").await;
