@@ -397,17 +397,15 @@ async fn without_an_observer_there_are_counters_alone() {
 async fn a_command_has_a_span_for_who_listens_closely() {
     let write = |text: &str| Write { id: "ada".to_owned(), text: text.to_owned() };
     let (store, listener, coarse) = (store(), Listener::up_to(Level::DEBUG), Listener::up_to(Level::INFO));
-    {
+    let by_name = Listener::named("execute");
+    for (listener, text) in [(&listener, "a"), (&coarse, "b"), (&by_name, "c")] {
         let _listens = listener.listen();
-        store.execute(write("a")).await.unwrap();
-    }
-    {
-        let _listens = coarse.listen();
-        store.execute(write("b")).await.unwrap();
+        store.execute(write(text)).await.unwrap();
     }
     let [span] = listener.spans("execute").try_into().unwrap();
     assert_eq!(span.fields["stream"], "account-ada");
     assert!(span.fields["command"].ends_with("::Write"), "{span:?}");
     assert_eq!((span.fields["attempts"].as_str(), span.fields["stream_version"].as_str()), ("1", "1"));
     assert_eq!(coarse.spans("execute").len(), 0);
+    assert_eq!(by_name.spans("execute").len(), 1);
 }

@@ -43,6 +43,7 @@ pub fn ask_every_time() {
 #[derive(Clone)]
 pub struct Listener {
     most: LevelFilter,
+    name: Option<&'static str>,
     heard: Arc<Mutex<Heard>>,
 }
 
@@ -56,7 +57,12 @@ struct Heard {
 impl Listener {
     /// Listens to everything up to this level.
     pub fn up_to(most: impl Into<LevelFilter>) -> Self {
-        Self { most: most.into(), heard: Arc::default() }
+        Self { most: most.into(), name: None, heard: Arc::default() }
+    }
+
+    /// Listens to nothing but the spans of this name.
+    pub fn named(name: &'static str) -> Self {
+        Self { name: Some(name), ..Self::up_to(Level::TRACE) }
     }
 
     /// Hears what this thread has to say, until the guard is dropped.
@@ -105,7 +111,8 @@ impl Subscriber for Listener {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.most && metadata.target().starts_with("es_core")
+        let is_wanted = *metadata.level() <= self.most && self.name.is_none_or(|name| metadata.name() == name);
+        is_wanted && metadata.target().starts_with("es_core")
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
