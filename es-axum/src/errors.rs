@@ -176,6 +176,7 @@ impl From<WaitError> for Problem {
         match error {
             WaitError::Store(error) => error.into(),
             WaitError::TimedOut { .. } | WaitError::Paused { .. } => unavailable(&error),
+            WaitError::Stopped { .. } => stopped(&error),
             error => internal(&error),
         }
     }
@@ -204,6 +205,18 @@ fn unavailable(error: &(dyn StdError + 'static)) -> Problem {
         .detail("the service is not available at the moment, and may be so again soon")
         .with(CORRELATION_ID, id)
         .header(RETRY_AFTER, soon())
+}
+
+/// It will not be better in a second: somebody has to start it again, so nothing invites the client to ask until then.
+fn stopped(error: &(dyn StdError + 'static)) -> Problem {
+    let id = at_hand();
+    tracing::error!(correlation_id = %id, error = %Chain(error), "a request waited for a read model that has stopped");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE)
+        .detail(
+            "the read model has stopped, and shows nothing new until whoever operates the service starts it again; he finds the \
+             cause by the correlation id",
+        )
+        .with(CORRELATION_ID, id)
 }
 
 fn unknown_outcome(error: &(dyn StdError + 'static)) -> Problem {

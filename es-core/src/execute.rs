@@ -410,7 +410,10 @@ impl<'a, S: EventStore, C: Command, D: Decide<C> + 'a> IntoFuture for Execute<'a
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        if Self::is_followed() { Box::pin(self.run_followed()) } else { Box::pin(self.run()) }
+        match self.span() {
+            Some(span) => Box::pin(self.run_in(span)),
+            None => Box::pin(self.run()),
+        }
     }
 }
 

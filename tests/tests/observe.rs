@@ -1,6 +1,7 @@
 //! What whoever watches projections is told: spans and events of `tracing`, and metrics.
 //!
-//! A subscriber and a recorder of each test's own hear what its thread says, on which everything runs.
+//! A subscriber and a recorder of each test's own hear what its thread says, on which everything runs. Every test begins with
+//! [`store`], which sees to it that they hear everything.
 
 #[path = "observe/listener.rs"]
 mod listener;
@@ -86,6 +87,11 @@ impl Projector for Notes {
     }
 }
 
+fn store() -> MemoryStore {
+    listener::ask_every_time();
+    MemoryStore::new()
+}
+
 async fn note(store: &MemoryStore, texts: &[&str]) {
     for text in texts {
         let event = AccountEvent::Noted { text: (*text).to_owned() };
@@ -120,9 +126,20 @@ fn levels(told: &[Told]) -> Vec<(Level, &str)> {
     told.iter().map(|told| (told.level, told.message.as_str())).collect()
 }
 
+#[test]
+fn who_listens_hears_also_what_others_have_come_past_before() {
+    listener::ask_every_time();
+    let listener = Listener::up_to(Level::INFO);
+    let _listens = listener.listen();
+    let say = || tracing::info!(target: "es_core", "hello");
+    std::thread::spawn(say).join().unwrap();
+    say();
+    listener.only("hello");
+}
+
 #[tokio::test]
 async fn the_life_of_a_projection_is_told_in_order() {
-    let (store, listener) = (MemoryStore::new(), Listener::up_to(Level::INFO));
+    let (store, listener) = (store(), Listener::up_to(Level::INFO));
     note(&store, &["a", "poison", "b"]).await;
     let _listens = listener.listen();
 
@@ -153,7 +170,7 @@ async fn the_life_of_a_projection_is_told_in_order() {
 
 #[tokio::test]
 async fn trouble_says_what_how_often_and_how_long_it_waits() {
-    let (store, listener) = (MemoryStore::new(), Listener::up_to(Level::DEBUG));
+    let (store, listener) = (store(), Listener::up_to(Level::DEBUG));
     note(&store, &["a", "poison", "b"]).await;
     let _listens = listener.listen();
 
@@ -178,7 +195,7 @@ async fn trouble_says_what_how_often_and_how_long_it_waits() {
 
 #[tokio::test]
 async fn a_batch_has_a_span_in_that_of_its_projection() {
-    let (store, listener) = (MemoryStore::new(), Listener::up_to(Level::DEBUG));
+    let (store, listener) = (store(), Listener::up_to(Level::DEBUG));
     note(&store, &["a", "b"]).await;
     let _listens = listener.listen();
 
@@ -203,7 +220,7 @@ async fn a_batch_has_a_span_in_that_of_its_projection() {
 
 #[tokio::test]
 async fn a_filter_for_errors_alone_still_learns_whose_they_are() {
-    let (store, listener) = (MemoryStore::new(), Listener::up_to(Level::ERROR));
+    let (store, listener) = (store(), Listener::up_to(Level::ERROR));
     note(&store, &["poison"]).await;
     let _listens = listener.listen();
 
@@ -216,7 +233,7 @@ async fn a_filter_for_errors_alone_still_learns_whose_they_are() {
 
 #[tokio::test]
 async fn a_stop_by_failure_is_an_error_and_is_counted() {
-    let (store, listener, recorder) = (MemoryStore::new(), Listener::up_to(Level::INFO), Recorder::default());
+    let (store, listener, recorder) = (store(), Listener::up_to(Level::INFO), Recorder::default());
     note(&store, &["a", "poison", "b", "c"]).await;
     let (_listens, _records) = (listener.listen(), metrics::set_default_local_recorder(&recorder));
 
@@ -243,7 +260,7 @@ async fn a_stop_by_failure_is_an_error_and_is_counted() {
 
 #[tokio::test]
 async fn everything_is_counted_under_its_name_and_labels() {
-    let (store, recorder) = (MemoryStore::new(), Recorder::default());
+    let (store, recorder) = (store(), Recorder::default());
     note(&store, &["a", "poison", "b"]).await;
     let _records = metrics::set_default_local_recorder(&recorder);
 
@@ -273,7 +290,7 @@ async fn everything_is_counted_under_its_name_and_labels() {
 
 #[tokio::test]
 async fn trouble_that_passes_is_the_stores() {
-    let (store, listener, recorder) = (MemoryStore::new(), Listener::up_to(Level::INFO), Recorder::default());
+    let (store, listener, recorder) = (store(), Listener::up_to(Level::INFO), Recorder::default());
     note(&store, &["a"]).await;
     let (_listens, _records) = (listener.listen(), metrics::set_default_local_recorder(&recorder));
 
@@ -297,7 +314,7 @@ async fn trouble_that_passes_is_the_stores() {
 
 #[tokio::test]
 async fn a_pause_and_a_rebuild_are_told() {
-    let (store, listener, recorder) = (MemoryStore::new(), Listener::up_to(Level::INFO), Recorder::default());
+    let (store, listener, recorder) = (store(), Listener::up_to(Level::INFO), Recorder::default());
     note(&store, &["a"]).await;
     let (_listens, _records) = (listener.listen(), metrics::set_default_local_recorder(&recorder));
     let heard = |message: &str| listener.messages().iter().any(|told| told == message);
@@ -329,7 +346,7 @@ async fn a_pause_and_a_rebuild_are_told() {
 
 #[tokio::test]
 async fn each_part_is_owned_by_itself() {
-    let (store, listener, recorder) = (MemoryStore::new(), Listener::up_to(Level::INFO), Recorder::default());
+    let (store, listener, recorder) = (store(), Listener::up_to(Level::INFO), Recorder::default());
     let (_listens, _records) = (listener.listen(), metrics::set_default_local_recorder(&recorder));
     let owned =
         |slices: &str| recorder.value(&format!("es_projection_owned{{projection=notes,version=3,slices={slices}}}"));
@@ -347,7 +364,7 @@ async fn each_part_is_owned_by_itself() {
 
 #[tokio::test]
 async fn whoever_asks_for_other_parts_than_there_are_is_warned() {
-    let (store, listener) = (MemoryStore::new(), Listener::up_to(Level::WARN));
+    let (store, listener) = (store(), Listener::up_to(Level::WARN));
     let _listens = listener.listen();
     for parts in [4, 4, 1] {
         runner(&store, Settings::default().parts(parts)).start().await.unwrap().stop().await;
@@ -363,7 +380,7 @@ async fn whoever_asks_for_other_parts_than_there_are_is_warned() {
 
 #[tokio::test]
 async fn without_an_observer_there_are_counters_alone() {
-    let (store, recorder) = (MemoryStore::new(), Recorder::default());
+    let (store, recorder) = (store(), Recorder::default());
     note(&store, &["a"]).await;
     let _records = metrics::set_default_local_recorder(&recorder);
 
@@ -379,18 +396,16 @@ async fn without_an_observer_there_are_counters_alone() {
 #[tokio::test]
 async fn a_command_has_a_span_for_who_listens_closely() {
     let write = |text: &str| Write { id: "ada".to_owned(), text: text.to_owned() };
-    let (store, listener, coarse) = (MemoryStore::new(), Listener::up_to(Level::DEBUG), Listener::up_to(Level::INFO));
-    {
+    let (store, listener, coarse) = (store(), Listener::up_to(Level::DEBUG), Listener::up_to(Level::INFO));
+    let by_name = Listener::named("execute");
+    for (listener, text) in [(&listener, "a"), (&coarse, "b"), (&by_name, "c")] {
         let _listens = listener.listen();
-        store.execute(write("a")).await.unwrap();
-    }
-    {
-        let _listens = coarse.listen();
-        store.execute(write("b")).await.unwrap();
+        store.execute(write(text)).await.unwrap();
     }
     let [span] = listener.spans("execute").try_into().unwrap();
     assert_eq!(span.fields["stream"], "account-ada");
     assert!(span.fields["command"].ends_with("::Write"), "{span:?}");
     assert_eq!((span.fields["attempts"].as_str(), span.fields["stream_version"].as_str()), ("1", "1"));
     assert_eq!(coarse.spans("execute").len(), 0);
+    assert_eq!(by_name.spans("execute").len(), 1);
 }

@@ -6,8 +6,8 @@ use std::convert::Infallible;
 use axum::response::IntoResponse;
 use es_axum::{Problem, ToProblem};
 use es_core::{
-    CorrelationId, Error, ExecuteError, IdempotencyKey, InvalidIdempotencyKey, InvalidStreamId, Metadata, Position,
-    ProjectionId, StreamId, WaitError,
+    CorrelationId, Error, ExecuteError, FailureClass, IdempotencyKey, InvalidIdempotencyKey, InvalidStreamId, Metadata,
+    Position, ProjectionId, StopReason, StreamId, WaitError,
 };
 
 use crate::listener::{listen, was_told};
@@ -68,6 +68,20 @@ async fn what_will_pass_is_503_and_says_what_is_safe() {
         assert_eq!(unknown.header("retry-after"), None, "nothing invites the client to do it again");
         assert!(!format!("{unknown:?}").contains("hunter2"), "{unknown:?}");
     }
+}
+
+#[tokio::test]
+async fn a_read_model_that_has_stopped_is_503_and_does_not_invite_to_come_again() {
+    listen();
+    let reason = StopReason::Reported { reason: SECRET.into(), class: Some(FailureClass::Refused) };
+    let stopped = answer(WaitError::Stopped { id: ProjectionId::new("hunter2", 1).unwrap(), reason }).await;
+    let problem = stopped.problem(503);
+    assert!(problem.detail.unwrap().contains("the read model has stopped"));
+    assert_eq!(stopped.header("retry-after"), None);
+    let id = problem.members["correlation_id"].as_str().unwrap();
+    assert!(was_told(&["ERROR", &format!("correlation_id={id}"), "error=projection `hunter2 v1` has stopped"]));
+    assert_eq!(problem.members.len(), 1);
+    assert!(!format!("{stopped:?}").contains("hunter2"), "{stopped:?}");
 }
 
 #[tokio::test]

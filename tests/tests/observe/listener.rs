@@ -1,12 +1,18 @@
-//! A subscriber that keeps what it is told.
+//! A subscriber that keeps what its thread is told, beside one of all threads that keeps nothing.
+//!
+//! Without the latter, things would be missed. While `tracing` knows of one subscriber alone, it asks the thread that first comes
+//! past a place whether anybody wants to hear of it, and takes the answer for all threads: a test that has no subscriber would
+//! silence the place for the one that has.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
+use tracing::subscriber::{DefaultGuard, Interest, set_default, set_global_default};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 pub type Fields = BTreeMap<String, String>;
 
@@ -27,9 +33,17 @@ pub struct Span {
     parent: Option<u64>,
 }
 
+/// Has `tracing` ask every time who wants to hear it. Each test begins with it, also one that does not listen, before it comes past
+/// anything.
+pub fn ask_every_time() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| set_global_default(Listener::up_to(LevelFilter::OFF)).unwrap());
+}
+
 #[derive(Clone)]
 pub struct Listener {
-    most: Level,
+    most: LevelFilter,
+    name: Option<&'static str>,
     heard: Arc<Mutex<Heard>>,
 }
 
@@ -42,13 +56,18 @@ struct Heard {
 
 impl Listener {
     /// Listens to everything up to this level.
-    pub fn up_to(most: Level) -> Self {
-        Self { most, heard: Arc::default() }
+    pub fn up_to(most: impl Into<LevelFilter>) -> Self {
+        Self { most: most.into(), name: None, heard: Arc::default() }
+    }
+
+    /// Listens to nothing but the spans of this name.
+    pub fn named(name: &'static str) -> Self {
+        Self { name: Some(name), ..Self::up_to(Level::TRACE) }
     }
 
     /// Hears what this thread has to say, until the guard is dropped.
-    pub fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        tracing::dispatcher::set_default(&Dispatch::new(self.clone()))
+    pub fn listen(&self) -> DefaultGuard {
+        set_default(self.clone())
     }
 
     pub fn told(&self) -> Vec<Told> {
@@ -86,8 +105,14 @@ impl Heard {
 }
 
 impl Subscriber for Listener {
+    /// Neither always nor never: it depends on who listens to the thread.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.most && metadata.target().starts_with("es_core")
+        let is_wanted = *metadata.level() <= self.most && self.name.is_none_or(|name| metadata.name() == name);
+        is_wanted && metadata.target().starts_with("es_core")
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
