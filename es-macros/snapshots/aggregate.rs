@@ -8,4 +8,7 @@ impl ::es_core::Aggregate for Order {
     fn snapshots() -> ::es_core::Snapshots<Self> {
         ::es_core::Snapshots::every(100).state_version(2)
     }
+    fn caching() -> ::es_core::Caching<Self> {
+        ::es_core::Caching::cloned()
+    }
 }

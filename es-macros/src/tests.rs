@@ -87,7 +87,7 @@ fn event_with_a_mistake() {
 #[test]
 fn aggregate() {
     let input = quote! {
-        #[aggregate(id = OrderId, event = OrderEvent, snapshot(every = 100, version = 2))]
+        #[aggregate(id = OrderId, event = OrderEvent, snapshot(every = 100, version = 2), cached)]
         struct Order {
             paid: bool,
         }

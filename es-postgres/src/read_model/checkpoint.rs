@@ -53,7 +53,7 @@ SELECT CASE WHEN p.inline THEN (SELECT max(t.upto) FROM {schema}.ticks t)
             ELSE a.position END,
        p.inline, p.paused, a.stopped, a.stopped_class
   FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY k (name, version, nth)
-  LEFT JOIN {schema}.projections p ON p.name = k.name AND p.version = k.version
+  LEFT JOIN LATERAL (SELECT * FROM {schema}.projections WHERE name = k.name AND version = k.version OFFSET 0) p ON true
   LEFT JOIN LATERAL (
        SELECT min(s.position) AS position,
               (array_agg(s.stopped ORDER BY s.first_slice) FILTER (WHERE s.stopped IS NOT NULL))[1] AS stopped,
