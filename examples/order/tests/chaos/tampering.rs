@@ -42,7 +42,7 @@ const OURS: [(&str, &str); 6] = [
     ),
     (
         "UPDATE es.events SET type = 'payment.authorised', payload = 'null'
-          WHERE pk = (SELECT max(pk) FROM es.events WHERE category = 'payment')",
+          WHERE pk = (SELECT max(pk) FROM es.events WHERE type = 'payment.captured')",
         "cannot have gone like that",
     ),
     ("DELETE FROM es.events WHERE pk = (SELECT min(pk) FROM es.events WHERE category = 'stock')", "do not count"),
