@@ -4,7 +4,7 @@ use es_core::{Aggregate, Command, Context, Event, EventStore, EventStoreExt, Sna
 use es_postgres::PgStore;
 use es_test_support::Proxy;
 
-use crate::fixture::{add, store, stream};
+use crate::fixture::{add, connection, run, store, stream};
 
 #[derive(Event, serde::Serialize, serde::Deserialize)]
 #[event(category = "counter")]
@@ -108,6 +108,31 @@ async fn with_the_connection_goes_what_was_at_hand() {
     // Another stream, so that it is not put at hand again.
     store.load::<Counter>("8").await.unwrap();
     assert_eq!(store.cache().unwrap().len(), 0, "whatever is behind the new connection may be another history");
+}
+
+#[tokio::test]
+async fn a_history_that_was_replaced_is_noticed() {
+    let (store, database) = store().await;
+    let click = |most| store.execute(Click { id: "7".to_owned(), most });
+    let mut owner = connection(database.url()).await;
+    run(&mut owner, "ALTER TABLE es.events DISABLE TRIGGER refuse_change").await;
+    let replace = |events: u32| {
+        format!(
+            "DELETE FROM es.events;
+             INSERT INTO es.events (category, stream_id, version, event_id, type, schema_version, payload, slice)
+             SELECT 'counter', '7', n, gen_random_uuid(), 'counter.counted', 1, 'null', 0 FROM generate_series(1, {events}) n"
+        )
+    };
+    click(9).await.unwrap();
+    assert_eq!(click(9).await.unwrap().version.0, 2);
+    run(&mut owner, &replace(5)).await;
+    assert!(matches!(click(3).await.unwrap_err().rejection(), Some(TooMany(5))), "it has grown");
+    assert_eq!(click(9).await.unwrap().version.0, 6);
+    run(&mut owner, &replace(6)).await;
+    assert!(matches!(click(6).await.unwrap_err().rejection(), Some(TooMany(6))), "it is as long, and another");
+    assert_eq!(click(9).await.unwrap().version.0, 7);
+    run(&mut owner, &replace(1)).await;
+    assert_eq!(click(2).await.unwrap().version.0, 2, "it has shrunk");
 }
 
 #[tokio::test]
