@@ -220,6 +220,13 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
         let _ = error;
         false
     }
+
+    /// Whether an error of a transaction comes from what a projector has done to it, such as to end it: then it is the projection
+    /// that has failed, and not the store.
+    fn is_spoiled(&self, error: &Error) -> bool {
+        let _ = error;
+        false
+    }
 }
 
 /// A transaction over read models and checkpoints. Dropped without [`commit`](Self::commit) it never happened.

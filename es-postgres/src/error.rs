@@ -194,6 +194,11 @@ pub(crate) fn is_not_migrated(error: &sqlx::Error) -> bool {
     matches!(code(error).as_deref(), Some("42P01" | "3F000" | "42883" | "42703"))
 }
 
+/// Whether the transaction does nothing more, because a statement before this one has failed.
+pub(crate) fn has_failed_before(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some("25P02")
+}
+
 /// Whether the role lacks a right.
 pub(crate) fn is_forbidden(error: &sqlx::Error) -> bool {
     code(error).as_deref() == Some("42501")

@@ -30,6 +30,7 @@ use checkpoint::{AskReached, FindPlace};
 use lease::{ClaimLease, End, LetGo, Renew};
 use registration::{FindServing, Forget, ListParts, Register};
 use status::ListProjections;
+use transaction::Spoiled;
 use words::{Divide, LeaveWord};
 
 pub(crate) use statements::Statements;
@@ -146,6 +147,11 @@ impl ReadModelStore for PgStore {
     /// By a limit of the server's, such as `statement_timeout`, which somebody may have set for the role or the database.
     fn is_too_slow(&self, error: &BoxError) -> bool {
         causes(error).any(error::took_too_long)
+    }
+
+    /// By a `COMMIT` or `ROLLBACK` of its own, or a failed statement that it has said nothing about.
+    fn is_spoiled(&self, error: &Error) -> bool {
+        Spoiled::is_cause_of(error)
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) fn class_of(store: &impl ReadModelStore, error: &BoxError) -> Failure
         return class_of_document(document);
     }
     match error.downcast_ref::<Error>() {
+        Some(error) if store.is_spoiled(error) => FailureClass::Refused,
         Some(Error::Decode { .. }) => FailureClass::Unreadable,
         Some(Error::Document(document)) => class_of_document(document),
         Some(Error::Unavailable { .. } | Error::UnknownOutcome { .. } | Error::Setup { .. } | Error::Store { .. }) => {

@@ -184,10 +184,12 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         if let Some(event) = &event {
             self.refusable(owned, event, &mut transaction).await?;
         }
-        transaction.delete_dead_letter(&self.id, &letter.stream, letter.first).await?;
         let count = u64::from(event.is_some());
-        self.go_on_behind(owned, behind, count, transaction).await?;
-        Ok(())
+        let closed = async {
+            transaction.delete_dead_letter(&self.id, &letter.stream, letter.first).await?;
+            self.go_on_behind(owned, behind, count, transaction).await
+        };
+        closed.await.map_err(|halt| self.to_blame(halt))
     }
 
     /// Leaves the event out for good, with a record, and has the stream wait for the next.

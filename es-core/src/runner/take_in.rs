@@ -227,13 +227,24 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let mut transaction = self.open(owned).await?;
         let count = self.project(owned, batch, &mut transaction).await?;
         let waiting = owned.waiting(batch);
-        for letter in waiting.values() {
-            transaction.save_dead_letter(&self.id, letter).await?;
-        }
-        self.close(owned, to, count, transaction).await?;
+        let closed = async {
+            for letter in waiting.values() {
+                transaction.save_dead_letter(&self.id, letter).await?;
+            }
+            self.close(owned, to, count, transaction).await
+        };
+        closed.await.map_err(|halt| self.to_blame(halt))?;
         self.part.committed(started.elapsed());
         owned.parked.extend(waiting);
         Ok(())
+    }
+
+    /// What the projection has done to the transaction, the store finds out only at its end.
+    pub(super) fn to_blame(&self, halt: Halt) -> NotTaken {
+        match halt {
+            Halt::Store(error) if self.store.is_spoiled(&error) => NotTaken::Refused(error.into()),
+            halt => NotTaken::Halt(halt),
+        }
     }
 
     /// Has the projection take in what does not wait, and counts it.

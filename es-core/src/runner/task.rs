@@ -29,8 +29,16 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
                 return self.refuse(lease, task, &error).await;
             }
         }
-        transaction.reset(lease, place_of(task), live_from).await?;
-        transaction.commit().await?;
+        let reset = async {
+            transaction.reset(lease, place_of(task), live_from).await?;
+            Ok(transaction.commit().await?)
+        };
+        match reset.await {
+            Err(Halt::Store(error)) if self.store.is_spoiled(&error) => {
+                return self.refuse(lease, task, &error.into()).await;
+            }
+            done => done?,
+        }
         tracing::info!(position = place_of(task).0, live_from = live_from.0, "went back");
         Ok(())
     }

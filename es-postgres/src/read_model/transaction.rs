@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 
 use es_core::{
     AdvanceError, Append, Appended, Checkpoint, DeadLetter, Error, Lease, Position, ProjectionId, ReadModelTransaction,
     StreamId, Version,
 };
 use sqlx::postgres::PgTransactionManager;
-use sqlx::{PgConnection, Row, SqlSafeStr};
+use sqlx::{Connection, Executor, PgConnection, Row, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::append::Prepared;
@@ -30,11 +33,19 @@ SELECT set_config('es.transaction', 'open', true);
 SELECT set_config('idle_in_transaction_session_timeout', '60s', true)
  WHERE current_setting('idle_in_transaction_session_timeout') = '0'";
 
+/// Where a projector had the connection: what it set goes with it, in the same round trip, so that nobody else meets a session that
+/// is read-only, or another role's. `RESET` returns to what the connection was opened with. It is a transaction of its own, so that
+/// it does not take back how this one is to be committed. The last one is only there to be ended by the driver's own means, so
+/// that it knows.
+const COMMIT_AND_RESET: &str = "
+COMMIT AND CHAIN; RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; COMMIT AND CHAIN";
+
 /// A transaction over read models and checkpoints, on a connection of the store's. See [`ReadModelTransaction`].
 ///
 /// A projector gets the connection. It can do whatever a transaction can, also `begin` and `commit` on it, which set a
 /// savepoint inside. What it must not do is to say `COMMIT` or `ROLLBACK` in its own SQL: the checkpoint would not belong to
-/// its effect any more, so it is not moved then, and the projection stops. Like all connections of the store, this one plans each prepared statement once, for all values, and
+/// its effect any more, so it is not moved then, and the projection has failed. Nor must it keep a failure of its SQL to itself, for
+/// the server does nothing more in such a transaction. What it says with `SET` lasts until the end of the transaction. Like all connections of the store, this one plans each prepared statement once, for all values, and
 /// avoids to read whole tables where there is an index.
 ///
 /// Dropped without commit, it closes its connection, and so the server rolls back.
@@ -71,6 +82,8 @@ pub struct PgReadModelTransaction {
     kept: Kept,
     /// Whether a projector had the connection since the server last answered to the store.
     lent_out: bool,
+    /// Whether a projector ever had it, and may have changed the session.
+    was_lent_out: bool,
     /// Whether a checkpoint was moved.
     moved: bool,
     /// What was appended last. It was committed if all of the transaction was.
@@ -105,16 +118,31 @@ impl Ask for IsWhole {
 
     async fn ask(&mut self, _: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
         let row = sqlx::query(checkpoint::IS_WHOLE).fetch_one(connection).await?;
-        if row.try_get(0)? { Ok(()) } else { Err(Error::store(Ended).into()) }
+        if row.try_get(0)? { Ok(()) } else { Err(Error::store(Spoiled::Ended).into()) }
     }
 }
 
+/// What a projector has done to the transaction that it was lent.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the projection has ended the transaction that it was lent, so its checkpoint was not moved, and what it has committed would be \
-     taken in again: it must not say COMMIT or ROLLBACK in its SQL; `begin` on the connection sets a savepoint that it may end"
-)]
-struct Ended;
+pub(crate) enum Spoiled {
+    #[error(
+        "the projection has ended the transaction that it was lent, so its checkpoint was not moved, and what it has committed would \
+         be taken in again: it must not say COMMIT or ROLLBACK in its SQL; `begin` on the connection sets a savepoint that it may end"
+    )]
+    Ended,
+    #[error(
+        "a statement of the projection has failed, and it did not return the error, so nothing of the transaction is kept: return it, \
+         or set a savepoint by `begin` on the connection, which it may roll back"
+    )]
+    Failed,
+}
+
+impl Spoiled {
+    /// Whether this is why.
+    pub(crate) fn is_cause_of(error: &Error) -> bool {
+        matches!(error, Error::Store { source } if source.is::<Self>())
+    }
+}
 
 /// An append comes after the checkpoint was moved.
 struct Durable;
@@ -135,6 +163,7 @@ impl PgReadModelTransaction {
             store: store.clone(),
             kept,
             lent_out: false,
+            was_lent_out: false,
             moved: false,
             appended: None,
             not_there: BTreeMap::new(),
@@ -157,8 +186,12 @@ impl PgReadModelTransaction {
 
     async fn ask_at_once<A: Ask>(&mut self, mut ask: A) -> Result<A::Answer, Error> {
         let answer = ask.ask(self.store.sql(), self.kept.connection()).await;
+        let was_lent_out = self.lent_out;
         self.lent_out &= answer.is_err();
-        answer.map_err(|failure| failure.into_error(self.schema()))
+        answer.map_err(|failure| match failure {
+            Failure::Driver(error) if was_lent_out && error::has_failed_before(&error) => Error::store(Spoiled::Failed),
+            failure => failure.into_error(self.schema()),
+        })
     }
 
     async fn move_to(&mut self, held: &Lease, to: Move) -> Result<(), AdvanceError> {
@@ -207,6 +240,17 @@ impl PgReadModelTransaction {
     }
 }
 
+/// Commits, and leaves the session as it was when the connection was opened.
+async fn commit_and_reset(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute(COMMIT_AND_RESET).await?;
+    PgTransactionManager::start_rollback(connection);
+    // Sent and not waited for: whoever uses the connection next reads the answer first. If it cannot be sent, neither can what comes
+    // next, which says so.
+    let mut sent = pin!(connection.flush());
+    poll_fn(|cx| Poll::Ready(drop(sent.as_mut().poll(cx)))).await;
+    Ok(())
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was lost before the transaction was committed, and nothing of it was stored: {lost}")]
 struct NotCommitted {
@@ -217,7 +261,7 @@ impl ReadModelTransaction for PgReadModelTransaction {
     type Target = PgConnection;
 
     fn target(&mut self) -> &mut PgConnection {
-        self.lent_out = true;
+        (self.lent_out, self.was_lent_out) = (true, true);
         self.kept.connection()
     }
 
@@ -300,9 +344,14 @@ impl ReadModelTransaction for PgReadModelTransaction {
 
     async fn commit(mut self) -> Result<(), Error> {
         self.prepare_commit().await?;
-        let Self { store, mut kept, moved, appended, .. } = self;
+        let Self { store, mut kept, was_lent_out, moved, appended, .. } = self;
         let has_appended = appended.is_some();
-        match PgTransactionManager::commit(kept.connection()).await {
+        let committed = if was_lent_out {
+            commit_and_reset(kept.connection()).await
+        } else {
+            PgTransactionManager::commit(kept.connection()).await
+        };
+        match committed {
             Ok(()) => store.connections().take_back(kept).release(),
             Err(error) => Self::find_out(&store, kept, appended, error).await?,
         }

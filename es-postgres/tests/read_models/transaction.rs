@@ -115,9 +115,54 @@ async fn a_failure_that_a_projector_kept_to_itself_is_found_out_at_the_commit() 
     transaction.append(deposit("ada", 1)).await.unwrap();
     transaction.save_documents(&id, &[("ada".to_owned(), Some("1".to_owned()))]).await.unwrap();
     sqlx::query("SELECT 1 / 0").execute(&mut *transaction.target()).await.unwrap_err();
-    transaction.commit().await.unwrap_err();
+    let refused = transaction.commit().await.unwrap_err();
+    assert!(store.is_spoiled(&refused), "{refused:?}");
     assert_eq!(store.log_end().await.unwrap(), Position::START);
     assert_eq!(get(&store, &id, &["ada"]).await, [None]);
+}
+
+/// The next one who has the connection would fail for no reason of his own, or see what he must not.
+#[tokio::test]
+async fn what_a_projector_sets_goes_with_its_transaction() {
+    let (_store, _id, database) = registered("sets").await;
+    let store = PgStore::options().max_connections(1).connect(database.url()).await.unwrap();
+    let asked = "SELECT pg_backend_pid()::text || ' ' || session_user || ' ' || current_user || ' '
+                     || string_agg(name || '=' || setting, ' ' ORDER BY name)
+                   FROM pg_settings WHERE source IN ('session', 'client') OR name = 'enable_seqscan'";
+    let session = async || {
+        let mut transaction = store.begin().await.unwrap();
+        let all: String = sqlx::query_scalar(asked).fetch_one(transaction.target()).await.unwrap();
+        transaction.commit().await.unwrap();
+        all
+    };
+    let before = session().await;
+    assert!(before.contains("enable_seqscan=off"), "{before}");
+    for set in [
+        "SET default_transaction_read_only = on",
+        "SET enable_seqscan = on",
+        "SET ROLE pg_monitor",
+        "SET SESSION AUTHORIZATION pg_monitor",
+        "SET statement_timeout = '1ms'; SELECT set_config('search_path', 'nowhere', false)",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    ] {
+        let mut transaction = store.begin().await.unwrap();
+        run(transaction.target(), set).await;
+        transaction.commit().await.unwrap();
+        store.append(deposit("ada", 1)).await.unwrap_or_else(|error| panic!("after {set}: {error:?}"));
+        assert_eq!(session().await, before, "after {set}");
+    }
+}
+
+/// The transaction in which it was reset is not left open on the server, in whose eyes it would hold others up.
+#[tokio::test]
+async fn a_session_that_was_lent_is_idle_after_the_commit() {
+    let (store, _id, database) = registered("idle").await;
+    let mut admin = connection(&database).await;
+    let mut transaction = store.begin().await.unwrap();
+    let pid = number(transaction.target(), "SELECT pg_backend_pid()::bigint").await;
+    transaction.commit().await.unwrap();
+    until(&mut admin, &format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND state = 'idle'")).await;
+    store.append(deposit("ada", 1)).await.unwrap();
 }
 
 /// A store behind a proxy that has its statements prepared, the projection, and a store beside it.
