@@ -29,7 +29,8 @@ type Actor = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 /// | `traceparent`, `tracestate` | the [trace](https://www.w3.org/TR/trace-context/); a malformed one is ignored |
 /// | what you make of it, by [`actor`](Self::actor) | who is behind it |
 ///
-/// The response has `X-Correlation-Id`, and a `tracing` span named `request` has `method`, `path` and `correlation_id`. Problems
+/// The response has `X-Correlation-Id`: this conversation, or that of the first request where [`Done`](crate::Done) answers a
+/// repeat, which itself did nothing; what the handler has set stays. A `tracing` span named `request` has `method`, `path` and `correlation_id`. Problems
 /// that are [failures of the service](crate::Problem) name it, too, so that what was logged can be found. Let it in from outside
 /// only if you want: a layer further out, or a proxy, can take the header away.
 ///
@@ -182,7 +183,8 @@ where
             let mut response = answer.await?;
             // A UUID always is a header's value.
             if let Ok(id) = HeaderValue::try_from(id.to_string()) {
-                response.headers_mut().insert(CORRELATION_ID, id);
+                // A repeat has nothing to show in its own; it names the one in which it was done.
+                response.headers_mut().entry(CORRELATION_ID).or_insert(id);
             }
             Ok(response)
         })

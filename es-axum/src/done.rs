@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
-use es_core::{Aggregate, Outcome, Version, Visible, WaitError};
+use es_core::{Aggregate, CorrelationId, Outcome, Version, Visible, WaitError};
 
+use crate::conversation::CORRELATION_ID;
 use crate::etag::ETag;
 use crate::wait::PreferWait;
 
@@ -20,6 +21,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// |---|---|
 /// | `ETag: "7"` | always, but for an aggregate that nothing ever happened to |
 /// | `Idempotency-Replayed: true` | the request is a repeat, and this is what the first one did |
+/// | `X-Correlation-Id` | then, too: the conversation of the first one, where the events are |
 /// | `Preference-Applied: wait=5` | the client asked to wait, and read models show what was done |
 ///
 /// A command is done whatever became of the wait. When read models had not taken it in in time, the status is therefore 202
@@ -59,6 +61,8 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 pub struct Done {
     version: Version,
     repeated: bool,
+    /// Of a repeat, the conversation that the events belong to.
+    conversation: Option<CorrelationId>,
     /// Whether the read models that were waited for have taken it in.
     visible: Option<bool>,
     /// How long the client has asked to wait, and was served.
@@ -93,7 +97,14 @@ impl Done {
 
 impl<A: Aggregate> From<&Outcome<A>> for Done {
     fn from(outcome: &Outcome<A>) -> Self {
-        Self { version: outcome.version, repeated: outcome.repeated, visible: None, applied: None }
+        let first = outcome.events.first().filter(|_| outcome.repeated);
+        Self {
+            version: outcome.version,
+            repeated: outcome.repeated,
+            conversation: first.and_then(|event| event.metadata.correlation_id),
+            visible: None,
+            applied: None,
+        }
     }
 }
 
@@ -123,6 +134,10 @@ impl IntoResponseParts for Done {
         let headers = parts.headers_mut();
         if self.repeated {
             headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        }
+        let conversation = self.conversation.map(|id| id.to_string());
+        if let Some(conversation) = conversation.and_then(|id| id.try_into().ok()) {
+            headers.insert(CORRELATION_ID, conversation);
         }
         let applied = self.applied.map(|wait| format!("wait={}", wait.as_secs()));
         if let Some(applied) = applied.and_then(|applied| applied.try_into().ok()) {

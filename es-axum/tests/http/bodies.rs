@@ -35,6 +35,37 @@ async fn a_body_that_cannot_be_taken_is_a_problem_that_says_why() {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_is_named() {
+    let app = service(&MemoryStore::new());
+    let field = |answer: Answer, status| answer.problem(status).members.get("field").cloned();
+    for (body, named) in
+        [("{\"amount\":-5}", Some("amount")), ("{\"amount\":5,\"note\":1}", Some("note")), ("{}", None), ("7", None)]
+    {
+        let answer = send(&app, Request::post("/accounts/ada/deposits"), &[], body).await;
+        assert_eq!(field(answer, 422), named.map(Into::into), "{body}");
+    }
+    for (path, named) in [
+        ("/numbers/seven?limit=3", Some("id")),
+        ("/numbers/%ff?limit=3", Some("id")),
+        ("/numbers/7?limit=many", Some("limit")),
+        ("/numbers/7", None),
+    ] {
+        let answer = ask(&app, Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!(field(answer, 400), named.map(Into::into), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_in_the_path_the_one_that_does_not_fit_is_named() {
+    let pair = async |Path(_): Path<(u64, u64)>| "fits";
+    let app = Router::new().route("/shelves/{shelf}/places/{place}", get(pair));
+    for (path, named) in [("/shelves/a/places/1", "shelf"), ("/shelves/1/places/b", "place")] {
+        let answer = ask(&app, Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.problem(400).members["field"], named);
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_claim_to_be_json_is_415() {
     let app = service(&MemoryStore::new());
     for content_type in [None, Some("text/plain"), Some("\u{fc}")] {

@@ -21,6 +21,19 @@ async fn a_repeat_gets_the_first_outcome_and_is_told_so() {
     assert_eq!(balance(&store).await, 10);
 }
 
+/// It did nothing itself, so that its own conversation, named or not, would have nothing to show.
+#[tokio::test]
+async fn a_repeat_names_the_conversation_in_which_it_was_done() {
+    let app = service(&MemoryStore::new());
+    let first = pay_in(&app, &[KEY]).await;
+    let other = ("x-correlation-id", "6f0c2f3e-6c39-4c6a-9d4f-5d1f5f1f0c11");
+    for headers in [vec![KEY], vec![KEY, other]] {
+        let again = pay_in(&app, &headers).await;
+        assert_eq!(again.header("x-correlation-id"), first.header("x-correlation-id"), "{headers:?}");
+    }
+    assert_eq!(pay_in(&app, &[other]).await.header("x-correlation-id"), Some(other.1));
+}
+
 #[tokio::test]
 async fn a_repeat_gets_the_first_outcome_though_its_version_has_passed() {
     let store = MemoryStore::new();
