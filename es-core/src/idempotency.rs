@@ -42,7 +42,9 @@ pub const KEYS_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// compared byte by byte.
 ///
 /// Keys are one space for the whole store. Where several clients choose keys of their own, put the client's name in front
-/// (`shop-7/…`), so that none meets a key of another. A UUID, or an event's id, is a key as it is.
+/// (`shop-7/…`), so that none meets a key of another. A UUID, or an event's id, is a key as it is. Keys that begin with `~es/` are
+/// the framework's own, those of [reactions](crate::Reactor) and of [`Append::idempotent`](crate::Append::idempotent): nobody
+/// else can make one, so nobody can take one away.
 ///
 /// # Example: from a request's header, or from an event
 ///
@@ -64,15 +66,22 @@ impl IdempotencyKey {
     /// Takes the text for a key.
     ///
     /// # Errors
-    /// [`InvalidIdempotencyKey`] when it is empty, longer than [`MAX_IDEMPOTENCY_KEY_BYTES`], or holds a NUL character.
+    /// [`InvalidIdempotencyKey`] when it is empty, longer than [`MAX_IDEMPOTENCY_KEY_BYTES`], holds a NUL character, or begins with
+    /// `~es/`.
     pub fn new(text: impl Into<Arc<str>>) -> Result<Self, InvalidIdempotencyKey> {
         let text = text.into();
         match &*text {
             "" => Err(InvalidIdempotencyKey::Empty),
             long if long.len() > MAX_IDEMPOTENCY_KEY_BYTES => Err(InvalidIdempotencyKey::TooLong { bytes: long.len() }),
             nul if nul.contains('\0') => Err(InvalidIdempotencyKey::Nul),
+            own if own.starts_with(OWN) => Err(InvalidIdempotencyKey::Reserved),
             _ => Ok(Self(text)),
         }
+    }
+
+    /// A key of the framework's own, which no caller's can be. The text is short and holds no NUL character: names and ids.
+    pub(crate) fn own(text: fmt::Arguments<'_>) -> Self {
+        Self(format!("{OWN}{text}").into())
     }
 
     /// The text.
@@ -155,6 +164,9 @@ pub enum InvalidIdempotencyKey {
     /// There is a NUL character in it, which a database cannot store.
     #[error("an idempotency key holds no NUL character")]
     Nul,
+    /// It begins like the keys that the framework makes itself. Choose another, or put the client's name in front.
+    #[error("an idempotency key does not begin with `{OWN}`: such keys are the framework's own")]
+    Reserved,
     /// The key itself is fine, but the command cannot be written as JSON, by which its repeats are known.
     #[error("command `{command}` cannot have an idempotency key, because it cannot be written as JSON: {message}")]
     Command {
@@ -231,7 +243,7 @@ impl Keyed {
         let first = *ids.peek()?;
         let all: String = ids.map(|id| format!("\0{id}")).collect();
         let fingerprint = Uuid::new_v5(&FINGERPRINTS, format!("{stream}{all}").as_bytes());
-        Some(Self::new(IdempotencyKey(format!("event:{first}").into()), fingerprint))
+        Some(Self::new(IdempotencyKey::own(format_args!("event/{first}")), fingerprint))
     }
 
     /// Whether this is a repeat of what was done first: for the same stream, with the same fingerprint.
@@ -294,6 +306,9 @@ impl KeyUse {
         Self { stream, first, last, fingerprint, recorded_at }
     }
 }
+
+/// So begin the keys that the framework makes itself, for ever.
+const OWN: &str = "~es/";
 
 /// The namespace of all fingerprints, for ever.
 const FINGERPRINTS: Uuid = Uuid::from_u128(0x6d3c_2f0e_58b1_4b7e_9f0a_2d7f_41c8_a516);

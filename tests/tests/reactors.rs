@@ -68,6 +68,7 @@ on_every_store! {
         what_comes_again_changes_nothing
         what_a_later_release_makes_of_a_done_command_changes_nothing
         a_done_command_that_goes_elsewhere_now_is_told
+        nobody_takes_the_key_of_a_reaction
         a_failure_behind_the_first_command_repeats_only_the_second
         trouble_that_passes_is_waited_out
         two_runners_whose_leases_are_taken_away

@@ -100,6 +100,21 @@ async fn keys_of_different_clients_never_meet() {
 }
 
 #[tokio::test]
+async fn no_client_takes_a_key_of_the_frameworks_own() {
+    let store = MemoryStore::new();
+    let app = service(&store);
+    let taken = "reaction/fulfilment/0193f1b4-0000-7000-8000-000000000001/1";
+    let (key, own) = (("idempotency-key", taken), format!("~es/{taken}"));
+    for headers in [&[("x-user", "~es"), key][..], &[("idempotency-key", &own)]] {
+        let why = pay_in(&app, headers).await.problem(400).detail.unwrap();
+        assert!(why.contains("does not begin with `~es/`"), "{why}");
+    }
+    pay_in(&app, &[("x-user", "ada"), ("idempotency-key", &own)]).await.problem(400);
+    pay_in(&app, &[("x-user", "reaction"), key]).await.json(200);
+    assert_eq!(balance(&store).await, 5);
+}
+
+#[tokio::test]
 async fn with_quotes_and_without_it_is_the_same_key() {
     let store = MemoryStore::new();
     let app = service(&store);

@@ -198,7 +198,8 @@ pub async fn events_in_other_company_are_refused<S: Candidate>(store: S) {
     assert_eq!(amounts(&whole(&store, &stream("company")).await), [1, 2], "what is refused stores nothing");
 }
 
-/// What looks alike is not the same: keys are compared byte by byte, and any text without NUL can be one.
+/// What looks alike is not the same: keys are compared byte by byte, and any text without NUL can be one,
+/// but for those that begin as the framework's own do.
 pub async fn keys_of_every_kind<S: Candidate>(store: S) {
     let longest = "k".repeat(MAX_IDEMPOTENCY_KEY_BYTES);
     let kinds = [

@@ -85,6 +85,22 @@ fn nothing_is_nested_too_deep_for_the_stack() {
 }
 
 #[test]
+fn nobody_can_take_a_key_of_the_frameworks_own() {
+    let append = Keyed::events(&StreamId::new("account", "ada").unwrap(), [EventId::new()]).unwrap().key;
+    let reaction = IdempotencyKey::own(format_args!("reaction/shipping/{}/1", EventId::new()));
+    for own in [append, reaction] {
+        let taken = IdempotencyKey::new(own.as_str());
+        assert_eq!(taken, Err(InvalidIdempotencyKey::Reserved), "{own} can be taken");
+        assert_eq!(own.as_str().parse::<IdempotencyKey>(), Err(InvalidIdempotencyKey::Reserved));
+    }
+    assert_eq!(
+        InvalidIdempotencyKey::Reserved.to_string(),
+        "an idempotency key does not begin with `~es/`: such keys are the framework's own"
+    );
+    assert!(IdempotencyKey::new("~es").is_ok() && IdempotencyKey::new("web/~es/").is_ok());
+}
+
+#[test]
 fn events_are_known_by_their_ids() {
     let stream = StreamId::new("account", "ada").unwrap();
     let ids = [EventId::new(), EventId::new()];

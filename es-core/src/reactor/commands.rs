@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::command::{Command, Handle};
 use crate::error::{BoxError, Error, ExecuteError};
 use crate::execute::{Execute, Pure};
-use crate::idempotency::{IdempotencyKey, InvalidIdempotencyKey, Keyed};
+use crate::idempotency::{IdempotencyKey, Keyed};
 use crate::metadata::{EventId, Metadata};
 use crate::reactor::{OnRejection, Reactor};
 use crate::recorded::Recorded;
@@ -138,7 +138,7 @@ impl<S: EventStore> Reaction<'_, S> {
     {
         self.executed = self.executed.saturating_add(1);
         let command = Execute::new(self.store, command, Pure).metadata(self.metadata.clone());
-        match command.keyed(self.key()?).await {
+        match command.keyed(self.key()).await {
             Ok(_) => Ok(()),
             Err(ExecuteError::Rejected(rejection)) => self.rejected::<C>(rejection),
             Err(ExecuteError::KeyReused(reused)) => Err(Error::from(reused).into()),
@@ -148,9 +148,9 @@ impl<S: EventStore> Reaction<'_, S> {
     }
 
     /// By this a repeat is recognised, whatever the command has become in a later release.
-    fn key(&self) -> Result<Keyed, InvalidIdempotencyKey> {
+    fn key(&self) -> Keyed {
         let Self { reactor, event, executed, .. } = self;
-        Ok(Keyed::new(IdempotencyKey::new(format!("reaction/{reactor}/{event}/{executed}"))?, Uuid::nil()))
+        Keyed::new(IdempotencyKey::own(format_args!("reaction/{reactor}/{event}/{executed}")), Uuid::nil())
     }
 
     fn rejected<C: Command>(&self, rejection: <C::Aggregate as Handle<C>>::Error) -> Result<(), BoxError>

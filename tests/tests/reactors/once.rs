@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    BoxError, Control, EventStore, IntoCommands, OnFailure, Reaction, Reactor, ReadModelStore, Recorded, Runner,
-    StopReason, WaitError,
+    Append, BoxError, Control, EventStore, ExpectedVersion, IdempotencyKey, IntoCommands, InvalidIdempotencyKey, Keyed,
+    NewEvent, OnFailure, Reaction, Reactor, ReadModelStore, Recorded, Runner, StopReason, StreamId, WaitError,
 };
+use uuid::Uuid;
 
 use crate::domain::{Charge, OrderEvent, Reserve, charge_for, reserve_for};
 use crate::fragile::Fragile;
 use crate::support::{
-    Fulfil, PATIENCE, assert_once, caught_up, charged, control, fulfil, letters, place, registered, reserved,
+    Fulfil, PATIENCE, assert_once, caught_up, charged, control, fulfil, letters, orders, place, registered, reserved,
     reserved_for, rewind_by_hand, settings, status,
 };
 
@@ -132,6 +133,25 @@ pub async fn a_done_command_that_goes_elsewhere_now_is_told<S: ReadModelStore>(s
     let StopReason::Failed { attempts, error, .. } = &reason else { panic!("{reason:?}") };
     assert!(error.contains("was used for another command") && error.contains("stock-7"), "{error}");
     assert_eq!(*attempts, 1, "trying again does not help");
+    running.stop().await;
+    assert_once(&store).await;
+}
+
+pub async fn nobody_takes_the_key_of_a_reaction<S: ReadModelStore>(store: S) {
+    registered(&store).await;
+    place(&store, "7", "ring").await;
+    let event = orders(&store).await[0].id;
+    for n in 1..=2 {
+        // As clients with the names `reaction` and `~es` would choose theirs.
+        let keys = [format!("reaction/fulfil/{event}/{n}"), format!("~es/reaction/fulfil/{event}/{n}")];
+        let [key, own] = keys.map(IdempotencyKey::try_from);
+        assert_eq!(own, Err(InvalidIdempotencyKey::Reserved));
+        let noted = vec![NewEvent::new("elsewhere.noted", 1, "{}")];
+        let append = Append::new(StreamId::new("elsewhere", "1").unwrap(), ExpectedVersion::Any, noted);
+        store.append(append.keyed(Keyed::new(key.unwrap(), Uuid::nil()))).await.unwrap();
+    }
+    let running = fulfil(&store, OnFailure::stop()).await;
+    caught_up(&running).await;
     running.stop().await;
     assert_once(&store).await;
 }
