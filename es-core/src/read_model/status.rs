@@ -97,6 +97,13 @@ pub struct ProjectionStatus {
     pub rate: u64,
     /// How many streams are parked.
     pub parked: u64,
+    /// How many of them are still to be tried again, or to go on without their failed event, because somebody
+    /// [asked](crate::Control::RetryDeadLetters) for it.
+    pub requested: u64,
+    /// How many events were left out because the policy says so, each with a dead letter.
+    pub skipped: u64,
+    /// How many events were left out because somebody decided so.
+    pub discarded: u64,
     /// When its checkpoint last moved, the one that moved least lately.
     pub updated_at: Timestamp,
     /// How long ago that was by the store's clock.
@@ -145,6 +152,9 @@ impl ProjectionStatus {
             lag: Duration::ZERO,
             rate: 0,
             parked: 0,
+            requested: 0,
+            skipped: 0,
+            discarded: 0,
             updated_at,
             unmoved: Duration::ZERO,
             last_error: None,

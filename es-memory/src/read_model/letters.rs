@@ -35,8 +35,9 @@ impl Letters {
         letters.map(|letter| letter.status = DeadLetterStatus::RetryRequested).count() > 0
     }
 
-    pub(crate) fn parked(&self) -> u64 {
-        self.0.values().filter(|letter| letter.status.is_parked()).count() as u64
+    /// How many there are of these.
+    pub(crate) fn count(&self, is_one: impl Fn(&DeadLetterStatus) -> bool) -> u64 {
+        self.0.values().filter(|letter| is_one(&letter.status)).count() as u64
     }
 
     /// All of them, oldest position first.

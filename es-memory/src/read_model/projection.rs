@@ -92,7 +92,8 @@ impl Projection {
         let updated_at = self.parts.iter().map(|part| part.updated_at).min().unwrap_or(Timestamp::UNIX_EPOCH);
         let mut status = ProjectionStatus::new(id.clone(), self.state(), self.position(end), updated_at);
         (status.serving, status.live_from) = (self.serving, self.live_from);
-        (status.events, status.parked) = (self.events(), self.letters.parked());
+        status.events = self.events();
+        self.count_letters(&mut status);
         status.unmoved = Timestamp::now().since(updated_at);
         let pulses = || self.parts.iter().filter_map(Part::pulse);
         status.rate = pulses().fold(0, |sum, pulse| sum.saturating_add(pulse.rate));
@@ -104,6 +105,14 @@ impl Projection {
             status.parts.iter_mut().for_each(|part| part.position = end);
         }
         status
+    }
+
+    fn count_letters(&self, status: &mut ProjectionStatus) {
+        use DeadLetterStatus::{DiscardRequested, Discarded, RetryRequested, Skipped};
+        status.parked = self.letters.count(DeadLetterStatus::is_parked);
+        status.requested = self.letters.count(|status| matches!(status, RetryRequested | DiscardRequested { .. }));
+        status.skipped = self.letters.count(|status| matches!(status, Skipped));
+        status.discarded = self.letters.count(|status| matches!(status, Discarded { .. }));
     }
 
     fn state(&self) -> ProjectionState {

@@ -24,14 +24,12 @@ pub(crate) const STATUS: &str = "
 SELECT p.name, p.version, p.inline, p.paused, a.stopped, p.serving, c.position, p.live_from, a.events, a.rate,
        a.updated_at, (extract(epoch FROM greatest(clock_timestamp() - a.updated_at, interval '0')) * 1000000)::bigint,
        a.last_error, z.events - r.events,
-       (SELECT count(*) FROM {schema}.dead_letters d
-         WHERE d.name = p.name AND d.version = p.version
-           AND d.status IN ('parked', 'retry_requested', 'discard_requested')),
+       m.parked + m.requested,
        coalesce((SELECT (extract(epoch FROM greatest(clock_timestamp() - t.at, interval '0')) * 1000000)::bigint
                    FROM {schema}.ticks t WHERE t.upto > c.position AND t.events > r.events
                   ORDER BY t.upto LIMIT 1), 0),
        a.firsts, a.lasts, CASE WHEN p.inline THEN ARRAY[c.position] ELSE a.positions END, a.owners,
-       a.stopped_class, a.last_error_class
+       a.stopped_class, a.last_error_class, m.requested, m.skipped, m.discarded
   FROM {schema}.projections p
   CROSS JOIN LATERAL (
        SELECT min(l.position) AS position, sum(l.events)::bigint AS events, min(l.updated_at) AS updated_at,
@@ -52,6 +50,12 @@ SELECT p.name, p.version, p.inline, p.paused, a.stopped, p.serving, c.position, 
   CROSS JOIN LATERAL (SELECT CASE WHEN p.inline THEN z.upto ELSE a.position END AS position OFFSET 0) c
   CROSS JOIN LATERAL (SELECT t.events FROM {schema}.ticks t
                        WHERE t.upto <= c.position ORDER BY t.upto DESC LIMIT 1) r
+  CROSS JOIN LATERAL (
+       SELECT count(*) FILTER (WHERE d.status = 'parked') AS parked,
+              count(*) FILTER (WHERE d.status IN ('retry_requested', 'discard_requested')) AS requested,
+              count(*) FILTER (WHERE d.status = 'skipped') AS skipped,
+              count(*) FILTER (WHERE d.status = 'discarded') AS discarded
+         FROM {schema}.dead_letters d WHERE d.name = p.name AND d.version = p.version) m
  ORDER BY p.name, p.version";
 
 /// [`ReadModelStore::projections`](es_core::ReadModelStore::projections)
@@ -84,6 +88,7 @@ fn status(row: &PgRow) -> Result<ProjectionStatus, Failure> {
     status.last_error_class = class_in(row, 21)?;
     status.lag_events = row.count(13)?;
     status.parked = row.count(14)?;
+    (status.requested, status.skipped, status.discarded) = (row.count(22)?, row.count(23)?, row.count(24)?);
     status.lag = Duration::from_micros(row.count(15)?);
     status.parts = parts(row)?;
     Ok(status)

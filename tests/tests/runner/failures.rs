@@ -69,7 +69,7 @@ pub async fn skip_leaves_out_one_event_with_a_record<S: World>(store: S) {
     assert_eq!((letter.attempts, letter.error.as_str()), (3, "cannot take in poison"));
     assert_eq!(letter.status, DeadLetterStatus::Skipped);
     let seen = status(&store, &id("notes")).await;
-    assert_eq!((seen.events, seen.parked, seen.lag_events), (4, 0, 0));
+    assert_eq!((seen.events, seen.parked, seen.skipped, seen.lag_events), (4, 0, 1, 0));
     running.stop().await;
 }
 

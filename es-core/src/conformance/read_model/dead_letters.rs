@@ -41,7 +41,11 @@ pub async fn dead_letters_come_back<S: ReadModelCandidate>(store: S) {
     post(&store, &id, &shuffled).await;
     assert_eq!(letters(&store, &id).await, all, "dead letters come back whole, oldest position first");
     assert_eq!(letters(&store, &other).await, [], "each projection has dead letters of its own");
-    assert_eq!(status(&store, &id).await.parked, 3, "the status counts the streams that wait");
+    let seen = status(&store, &id).await;
+    assert_eq!((seen.parked, seen.requested), (3, 2), "the status counts the streams that wait, and what is asked for");
+    assert_eq!((seen.skipped, seen.discarded), (1, 1), "the status counts what was left out");
+    let none = status(&store, &other).await;
+    assert_eq!((none.parked, none.requested, none.skipped, none.discarded), (0, 0, 0, 0), "each counts its own");
     let mut transaction = begin(&store).await;
     for letter in &all {
         transaction.delete_dead_letter(&id, &letter.stream, letter.first).await.expect("it can be forgotten");

@@ -24,6 +24,7 @@ const LAG_EVENTS: &str = "es_projection_lag_events";
 const LAG_SECONDS: &str = "es_projection_lag_seconds";
 const RATE: &str = "es_projection_rate";
 const PARKED_STREAMS: &str = "es_projection_parked_streams";
+const SKIPPED_EVENTS: &str = "es_projection_skipped_events";
 const STALLED: &str = "es_projection_stalled";
 const OWNED: &str = "es_projection_owned";
 const UNOBSERVED: &str = "es_projection_unobserved_total";
@@ -92,13 +93,14 @@ impl Meter {
     }
 }
 
-fn gauges(status: &ProjectionStatus) -> [(&'static str, f64); 6] {
+fn gauges(status: &ProjectionStatus) -> [(&'static str, f64); 7] {
     [
         (POSITION, number(status.position.0)),
         (LAG_EVENTS, number(status.lag_events)),
         (LAG_SECONDS, status.lag.as_secs_f64()),
         (RATE, number(status.rate)),
         (PARKED_STREAMS, number(status.parked)),
+        (SKIPPED_EVENTS, number(status.skipped)),
         (STALLED, f64::from(u8::from(status.is_stalled()))),
     ]
 }
@@ -125,6 +127,7 @@ pub(super) fn describe() {
     describe_gauge!(LAG_SECONDS, Unit::Seconds, "How long ago the oldest of them got its place in the log.");
     describe_gauge!(RATE, Unit::CountPerSecond, "Places of the log that are passed in a second, as of not long ago.");
     describe_gauge!(PARKED_STREAMS, Unit::Count, "Streams that wait behind an event that was not taken in.");
+    describe_gauge!(SKIPPED_EVENTS, Unit::Count, "Events that were left out because the policy says so.");
     describe_gauge!(
         STALLED,
         Unit::Count,
@@ -144,7 +147,7 @@ mod tests {
     fn still_for(time: Duration, state: ProjectionState) -> ProjectionStatus {
         let id = ProjectionId::new("balance", 1).unwrap();
         let status = ProjectionStatus::new(id, state, Position(7), Timestamp::now());
-        ProjectionStatus { lag_events: 5, lag: time, unmoved: time, rate: 3, parked: 2, ..status }
+        ProjectionStatus { lag_events: 5, lag: time, unmoved: time, rate: 3, parked: 2, skipped: 4, ..status }
     }
 
     fn value(status: &ProjectionStatus, name: &str) -> f64 {
@@ -160,6 +163,7 @@ mod tests {
             ("es_projection_lag_seconds", 1.5),
             ("es_projection_rate", 3.0),
             ("es_projection_parked_streams", 2.0),
+            ("es_projection_skipped_events", 4.0),
             ("es_projection_stalled", 0.0),
         ];
         assert_eq!(gauges(&status), expected);
