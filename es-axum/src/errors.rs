@@ -175,7 +175,7 @@ impl From<WaitError> for Problem {
     fn from(error: WaitError) -> Self {
         match error {
             WaitError::Store(error) => error.into(),
-            WaitError::TimedOut { .. } | WaitError::Paused { .. } => unavailable(&error),
+            WaitError::TimedOut { .. } | WaitError::Unsettled { .. } | WaitError::Paused { .. } => unavailable(&error),
             WaitError::Stopped { .. } => stopped(&error),
             error => internal(&error),
         }

@@ -216,7 +216,7 @@ impl<S: ReadModelStore> Runner<S> {
     }
 
     /// Takes in everything that is stored by now, however long that takes, and stops: for a job that runs at night, or a
-    /// rebuild before a deployment.
+    /// rebuild before a deployment. What was asked for before, a rebuild or a retry of dead letters, is done then.
     ///
     /// # Errors
     /// [`RunError::Start`] as for [`start`](Self::start), [`RunError::Paused`] when somebody has asked for a pause, and

@@ -230,6 +230,18 @@ pub(super) fn not_renewed(error: &Error) {
     tracing::warn!(error = chain(error), "the lease was not renewed");
 }
 
+/// It has caught up, but readers would miss what it lacks.
+pub(super) fn does_not_serve(lacking: &[DeadLetter]) {
+    let parked = lacking.iter().filter(|letter| letter.status.is_parked()).count();
+    let skipped = lacking.len() - parked;
+    tracing::warn!(
+        parked,
+        skipped,
+        "caught up, but does not serve by itself: events of its history were not taken in; settle its dead letters, or ask \
+         for it by `Control::Serve`"
+    );
+}
+
 pub(super) fn goes_back(task: Task) {
     match task {
         Task::Rebuild => tracing::info!("rebuild begins"),

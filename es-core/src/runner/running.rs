@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::aggregate::Aggregate;
 use crate::execute::Outcome;
-use crate::read_model::{ProjectionId, ReadModelStore};
+use crate::read_model::{ProjectionId, ProjectionState, ReadModelStore};
 use crate::recorded::Position;
 use crate::runner::observe;
 use crate::runner::progress::Board;
@@ -77,11 +77,13 @@ impl<S: ReadModelStore> Running<S> {
     /// # Errors
     /// [`WaitError`] when one has stopped, is paused, or the time is up.
     pub async fn wait_for<A: Aggregate>(&self, outcome: &Outcome<A>) -> Result<(), WaitError> {
-        if outcome.events.is_empty() { Ok(()) } else { self.catch_up().await }
+        if outcome.events.is_empty() { Ok(()) } else { self.reach_end(Self::DEFAULT_WAIT).await }
     }
 
     /// Waits until all projections have taken in everything that was stored before the call, for at most
-    /// [`DEFAULT_WAIT`](Self::DEFAULT_WAIT). A projection that is to be rebuilt or rewound has done so then.
+    /// [`DEFAULT_WAIT`](Self::DEFAULT_WAIT). A projection that is to be rebuilt or rewound has done so then, and parked streams that
+    /// are to be [tried again](crate::Control::RetryDeadLetters), or to go on without an event, have been: those that failed
+    /// again are parked again.
     ///
     /// # Errors
     /// As for [`wait_for`](Self::wait_for).
@@ -94,6 +96,13 @@ impl<S: ReadModelStore> Running<S> {
     /// # Errors
     /// As for [`wait_for`](Self::wait_for).
     pub async fn catch_up_within(&self, deadline: Duration) -> Result<(), WaitError> {
+        let end = Instant::now().checked_add(deadline);
+        self.reach_end(deadline).await?;
+        self.settle_letters(end).await
+    }
+
+    /// Waits until everything is taken in that was stored before the call.
+    async fn reach_end(&self, deadline: Duration) -> Result<(), WaitError> {
         let wanted = self.store.log_end().await?;
         let ids: Vec<ProjectionId> = self.projections.iter().map(|projection| projection.id.clone()).collect();
         tokio::select! {
@@ -104,6 +113,31 @@ impl<S: ReadModelStore> Running<S> {
             projection.tells_of(wanted).await;
         }
         self.projections.iter().find_map(Started::refused).map_or(Ok(()), Err)
+    }
+
+    /// Waits until no dead letter is left that somebody wants tried again or discarded.
+    async fn settle_letters(&self, end: Option<Instant>) -> Result<(), WaitError> {
+        let mut poll = wait::POLL;
+        loop {
+            // Looked at before the question: one that has stopped settles nothing after it.
+            let phases: Vec<Phase> = self.projections.iter().map(|p| p.board.progress().phase).collect();
+            let all = self.store.projections().await?;
+            let unsettled = self.projections.iter().zip(phases).find_map(|(projection, phase)| {
+                let status = all.iter().find(|status| status.id == projection.id && status.requested > 0)?;
+                Some((status, phase))
+            });
+            let Some((status, phase)) = unsettled else { return Ok(()) };
+            let id = status.id.clone();
+            match (phase, &status.state) {
+                (Phase::Stopped(reason), _) => return Err(WaitError::Stopped { id, reason }),
+                (_, ProjectionState::Paused) => return Err(WaitError::Paused { id }),
+                _ if end.is_some_and(|end| end <= Instant::now()) => {
+                    return Err(WaitError::Unsettled { id, requested: status.requested });
+                }
+                _ => tokio::time::sleep(poll).await,
+            }
+            poll = (poll * 2).min(Settings::LONGEST_POLL);
+        }
     }
 
     /// How far the projections have come, and what they do in this process. For what they do in all processes, ask

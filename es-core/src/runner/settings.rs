@@ -83,6 +83,9 @@ impl Settings {
 
     /// Whether this version takes the place of an older one that [serves](crate::ReadModelStore::serving) as soon as it has
     /// taken in all history. By default somebody has to ask for it, by [`Control::Serve`](crate::Control::Serve).
+    ///
+    /// While events of its history are parked, or were skipped, it does not take the place by itself, and says so in a warning:
+    /// readers would miss them. It does once they are taken in or discarded, or when somebody asks for it.
     #[must_use]
     pub const fn serve_when_caught_up(self, serve: bool) -> Self {
         Self { serve, ..self }

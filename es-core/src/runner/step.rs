@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::read_model::{Control, ReadModelStore};
+use crate::read_model::{Control, DeadLetterStatus, ReadModelStore};
 use crate::recorded::Position;
 use crate::runner::engine::{Engine, Halt};
+use crate::runner::observe;
 use crate::runner::owned::Owned;
 use crate::runner::page::Page;
 use crate::runner::work::Work;
@@ -121,6 +122,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             self.serves = true;
             return Ok(());
         }
+        if self.lacks_history(owned).await? {
+            owned.must_not_serve = true;
+            return Ok(());
+        }
         match self.store.control(&self.id, Control::Serve).await {
             Ok(_) => {
                 tracing::info!(position = owned.position.0, "serves");
@@ -134,6 +139,19 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether events of its history were not taken in. Readers of the older version would miss them unasked, so somebody has to
+    /// look. What was discarded, somebody has decided on. Words about letters take the lease away, so it is asked again then.
+    async fn lacks_history(&self, owned: &Owned) -> Result<bool, Halt> {
+        let mut letters = self.store.dead_letters(&self.id).await?;
+        letters.retain(|letter| {
+            letter.position <= owned.lease.live_from && !matches!(letter.status, DeadLetterStatus::Discarded { .. })
+        });
+        if !letters.is_empty() {
+            observe::does_not_serve(&letters);
+        }
+        Ok(!letters.is_empty())
     }
 
     /// What is history leads to nothing, and so it is not even read.

@@ -13,7 +13,7 @@ use crate::runner::StopReason;
 pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 
 /// How soon to look again where nothing tells: the projection may run in another process.
-const POLL: Duration = Duration::from_millis(5);
+pub(super) const POLL: Duration = Duration::from_millis(5);
 /// The pauses grow up to this.
 const LONGEST_POLL: Duration = Duration::from_millis(50);
 
@@ -57,6 +57,15 @@ pub enum WaitError {
         reached: Position,
         /// How far it should have come.
         wanted: Position,
+    },
+    /// Time was up, and parked streams were still to be tried again, or to go on without an event. Only
+    /// [`Running::catch_up`](crate::Running::catch_up) waits for that.
+    #[error("projection `{id}` still had to settle {requested} dead letters when the time was up")]
+    Unsettled {
+        /// Which one.
+        id: ProjectionId,
+        /// How many streams that are.
+        requested: u64,
     },
     /// There is no such projection: nobody has started it in this store, ever.
     #[error("projection `{id}` is not known: start a runner with it")]

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use es_core::{
-    Control, Document, Error, ProjectionId, ReadModelKind, ReadModels, Registration, Runner, Running, Settings,
+    Control, Document, Error, OnFailure, ProjectionId, ReadModelKind, ReadModels, Registration, Runner, Running,
+    Settings, Version,
 };
 
 use super::basics::write_beside;
-use super::domain::Statement;
-use super::world::{PATIENCE, World, control, put_texts, status, until};
+use super::domain::{Statement, lit};
+use super::world::{PATIENCE, World, account, control, giving_up, put_raw, put_texts, status, until};
 
 fn version(version: u32) -> ProjectionId {
     ProjectionId::new("statement", version).unwrap()
@@ -154,4 +155,50 @@ pub async fn a_divided_version_serves_when_all_of_it_has_caught_up<S: World>(sto
     assert_eq!(sorted(trails::<S, Statement<1>>(&store).await), sorted(trails::<S, Statement<2>>(&store).await));
     first.stop().await;
     second.stop().await;
+}
+
+/// Otherwise readers would miss what its code cannot take in, and perhaps everything.
+pub async fn one_that_lacks_history_does_not_serve_by_itself<S: World>(store: S) {
+    put_texts(&store, "ada", &["one"]).await;
+    put_raw(&store, "bob", lit()).await;
+    start::<S, 1>(&store, giving_up(OnFailure::skip())).await.catch_up_and_stop().await;
+    let serving = || async { store.serving("statement").await.unwrap().unwrap().version() };
+    let wanted = |policy| giving_up(policy).serve_when_caught_up(true);
+
+    start::<S, 2>(&store, wanted(OnFailure::skip())).await.catch_up_and_stop().await;
+    assert_eq!((serving().await, status(&store, &version(2)).await.skipped), (1, 1), "an event was skipped");
+    control(&store, &version(2), Control::Serve).await;
+    assert_eq!(serving().await, 2, "by hand it serves all the same");
+
+    start::<S, 3>(&store, wanted(OnFailure::park())).await.catch_up_and_stop().await;
+    assert_eq!((serving().await, status(&store, &version(3)).await.parked), (2, 1), "a stream is parked");
+    let third = start::<S, 3>(&store, wanted(OnFailure::park())).await;
+    let (stream, first, reason) = (account("bob"), Version(1), "nobody needs it".to_owned());
+    control(&store, &version(3), Control::DiscardDeadLetter { stream, first, reason }).await;
+    until("it serves once somebody has decided", || async { serving().await == 3 }).await;
+    third.stop().await;
+}
+
+/// What comes behind its history does not keep it from serving, as it would not if it served already.
+pub async fn one_that_fails_behind_its_history_serves<S: World>(store: S) {
+    put_texts(&store, "ada", &["one"]).await;
+    start::<S, 1>(&store, Settings::default()).await.catch_up_and_stop().await;
+    store.register(&Registration::new(version(2), ReadModelKind::Documents)).await.unwrap();
+    put_raw(&store, "bob", lit()).await;
+    let second = start::<S, 2>(&store, giving_up(OnFailure::skip()).serve_when_caught_up(true)).await;
+    until("it serves", || async { store.serving("statement").await.unwrap() == Some(version(2)) }).await;
+    second.catch_up_and_stop().await;
+    assert_eq!(status(&store, &version(2)).await.skipped, 1);
+}
+
+/// To the end of the step at which it has caught up, so that it has decided by then whether it serves.
+trait CatchUpAndStop {
+    async fn catch_up_and_stop(self);
+}
+
+impl<S: World> CatchUpAndStop for Running<S> {
+    async fn catch_up_and_stop(self) {
+        self.catch_up().await.unwrap();
+        self.stop().await;
+    }
 }

@@ -113,6 +113,8 @@ macro_rules! runner_tests {
                 nothing_serves_unasked
                 a_switch_beside_writers_changes_nothing
                 a_divided_version_serves_when_all_of_it_has_caught_up
+                one_that_lacks_history_does_not_serve_by_itself
+                one_that_fails_behind_its_history_serves
             }
             asking {
                 by_one_field_and_by_several_and_page_by_page
@@ -130,6 +132,8 @@ macro_rules! runner_tests {
                 what_nobody_has_started_is_not_waited_for
                 a_rebuild_is_waited_for
                 a_run_to_the_end_takes_in_what_is_there
+                a_retry_that_was_asked_for_is_waited_for
+                a_retry_that_nobody_does_is_not_waited_for
             }
             inline {
                 what_is_appended_shows_at_once

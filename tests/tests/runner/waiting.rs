@@ -1,15 +1,17 @@
 //! Waiting for what one has written oneself, wherever it is taken in.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use es_core::{
-    Claim, Control, Document as _, EventStoreExt, FailureClass, OnFailure, ProjectionId, ReadModelKind, ReadModels,
-    Registration, RunError, Runner, Settings, StopReason, WaitError,
+    Claim, Control, DeadLetterStatus, Document as _, EventStoreExt, FailureClass, OnFailure, ProjectionId,
+    ReadModelKind, ReadModels, Registration, RunError, Runner, Settings, StopReason, Version, WaitError,
 };
 
 use super::domain::{Statement, Write};
 use super::world::{
-    Notes, PATIENCE, Script, World, assert_exactly_once, control, giving_up, id, put_texts, status, until,
+    Notes, PATIENCE, Script, World, account, assert_exactly_once, control, giving_up, id, letters, put_texts, status,
+    texts, until,
 };
 
 fn write(text: &str) -> Write {
@@ -220,4 +222,48 @@ pub async fn a_run_to_the_end_takes_in_what_is_there<S: World>(store: S) {
     let paused = tokio::time::timeout(PATIENCE, runner().document::<Statement<1>>().run_to_end()).await;
     let error = paused.expect("nobody is waited for").unwrap_err();
     assert_eq!(error.to_string(), "projection `statement v1` is paused: resume it first");
+}
+
+pub async fn a_retry_that_was_asked_for_is_waited_for<S: World>(store: S) {
+    let script = Script::breaking(&["poison", "worse"]);
+    let runner = || Runner::new(store.clone()).settings(giving_up(OnFailure::park())).add(Notes::<S>::new(&script));
+    put_texts(&store, "ada", &["one", "poison", "three", "worse", "five"]).await;
+    runner().run_to_end().await.unwrap();
+    script.mend("poison");
+    control(&store, &id("notes"), Control::RetryDeadLetters).await;
+    runner().run_to_end().await.unwrap();
+    assert_eq!(texts(&store, "ada").await, ["one", "poison", "three"]);
+    let again = &letters(&store).await[..];
+    assert!(matches!(again, [letter] if letter.first == Version(4)), "what fails again is parked again: {again:?}");
+    assert_eq!(again[0].status, DeadLetterStatus::Parked);
+
+    let running = runner().start().await.unwrap();
+    let (stream, first, reason) = (account("ada"), Version(4), "nobody needs it".to_owned());
+    control(&store, &id("notes"), Control::DiscardDeadLetter { stream, first, reason }).await;
+    running.catch_up().await.unwrap();
+    assert_eq!(texts(&store, "ada").await, ["one", "poison", "three", "five"]);
+    let seen = status(&store, &id("notes")).await;
+    assert_eq!((seen.parked, seen.requested, seen.discarded), (0, 0, 1));
+    running.stop().await;
+}
+
+pub async fn a_retry_that_nobody_does_is_not_waited_for<S: World>(store: S) {
+    let script = Script::breaking(&["poison"]);
+    put_texts(&store, "ada", &["poison"]).await;
+    let runner = Runner::new(store.clone()).settings(giving_up(OnFailure::park())).add(Notes::<S>::new(&script));
+    let running = runner.start().await.unwrap();
+    running.catch_up().await.unwrap();
+    script.mend("poison");
+    script.held.store(true, Ordering::SeqCst);
+    control(&store, &id("notes"), Control::RetryDeadLetters).await;
+    let late = running.catch_up_within(Duration::from_millis(50)).await.unwrap_err();
+    assert!(matches!(&late, WaitError::Unsettled { requested: 1, .. }), "{late:?}");
+    control(&store, &id("notes"), Control::Pause).await;
+    let paused = running.catch_up_within(PATIENCE).await.unwrap_err();
+    assert!(matches!(paused, WaitError::Paused { .. }), "{paused:?}");
+    script.held.store(false, Ordering::SeqCst);
+    control(&store, &id("notes"), Control::Resume).await;
+    running.catch_up().await.unwrap();
+    assert_eq!(texts(&store, "ada").await, ["poison"]);
+    running.stop().await;
 }
