@@ -7,6 +7,7 @@
 //! Read `orders.rs` first.
 
 pub mod names;
+pub mod bodies;
 pub mod requests;
 pub mod views;
 mod problems;

@@ -157,6 +157,8 @@ impl ShipmentDetails {
 #[derive(Clone, Debug, Default, Deserialize, Document, PartialEq, Serialize)]
 #[document(event = StockEvent, apply = StockLevel::apply)]
 pub struct StockLevel {
+    /// Of the article's stream: names what is shown.
+    pub version: u64,
     pub on_hand: u64,
     /// Of what is on hand, what is held for orders.
     pub reserved: u64,
@@ -164,6 +166,7 @@ pub struct StockLevel {
 
 impl StockLevel {
     fn apply(&mut self, event: &Recorded<StockEvent>) {
+        self.version = event.version.0;
         match event.event {
             StockEvent::Received { quantity } => self.on_hand += u64::from(quantity),
             StockEvent::Reserved { quantity, .. } => self.reserved += u64::from(quantity),

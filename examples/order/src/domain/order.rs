@@ -119,6 +119,8 @@ pub enum OrderError {
     NotADraft(Status),
     #[error("the order has a line of `{0}` already")]
     AlreadyInOrder(Sku),
+    #[error("the order would have two lines of `{0}`")]
+    TwoLinesOf(Sku),
     #[error("the order has no line of `{0}`")]
     NotInOrder(Sku),
     #[error("a line of `{0}` needs at least one piece")]
@@ -164,7 +166,7 @@ fn check(lines: &[Line]) -> Result<Money, OrderError> {
             return Err(OrderError::NoPieces(sku.clone()));
         }
         if !seen.insert(sku) {
-            return Err(OrderError::AlreadyInOrder(sku.clone()));
+            return Err(OrderError::TwoLinesOf(sku.clone()));
         }
     }
     total(lines).ok_or(OrderError::TooExpensive)
@@ -173,6 +175,9 @@ fn check(lines: &[Line]) -> Result<Money, OrderError> {
 impl Order {
     fn add(&self, line: Line) -> Result<Vec<OrderEvent>, OrderError> {
         self.check_draft()?;
+        if self.has(&line.sku) {
+            return Err(OrderError::AlreadyInOrder(line.sku));
+        }
         let mut lines = self.lines.clone();
         lines.push(line.clone());
         check(&lines)?;
@@ -181,10 +186,14 @@ impl Order {
 
     fn remove(&self, sku: Sku) -> Result<Vec<OrderEvent>, OrderError> {
         self.check_draft()?;
-        if !self.lines.iter().any(|line| line.sku == sku) {
+        if !self.has(&sku) {
             return Err(OrderError::NotInOrder(sku));
         }
         Ok(vec![OrderEvent::LineRemoved { sku }])
+    }
+
+    fn has(&self, sku: &Sku) -> bool {
+        self.lines.iter().any(|line| line.sku == *sku)
     }
 
     fn check_out(&self, card: CardToken) -> Result<Vec<OrderEvent>, OrderError> {

@@ -93,7 +93,10 @@ pub(super) fn tag_of(order: &OrderDetails) -> String {
 /// The order's part of such a tag, as a tag; nothing if it is another one.
 fn version_of(tag: &str) -> Option<HeaderValue> {
     let (version, others) = tag.trim().strip_prefix('"')?.strip_suffix('"')?.split_once('.')?;
-    others.parse::<u64>().ok()?;
+    // No sign, and nothing else that a number could begin with.
+    if others.is_empty() || !others.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
     HeaderValue::try_from(format!("\"{version}\"")).ok()
 }
 

@@ -38,6 +38,9 @@ struct EventView {
     caused_by: Option<Uuid>,
     /// Who was behind it.
     actor: Option<String>,
+    /// By which way it came in.
+    #[schema(example = "http")]
+    source: Option<String>,
     #[schema(format = DateTime)]
     recorded_at: String,
 }
@@ -52,6 +55,7 @@ impl EventView {
             depth,
             caused_by: event.metadata.causation_id.map(|id| id.0),
             actor: event.metadata.actor.clone(),
+            source: event.metadata.source.clone(),
             recorded_at: event.recorded_at.to_string(),
         }
     }

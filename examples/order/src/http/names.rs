@@ -2,7 +2,10 @@
 //!
 //! Shows: limits as types. A handler never sees an empty id, or a billion pieces, and every refusal says which field it is about.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::{CardToken, CustomerId, Money, OrderId, Sku};
@@ -21,8 +24,8 @@ pub const DEFAULT_PAGE: u32 = 20;
 /// Names an order, an article, a customer or a card: 1 to 64 letters, digits, `-`, `_` or `.`, a letter or a digit first.
 ///
 /// So a name stands in a path as it is, and no two names look alike.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(into = "String")]
 #[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", example = "teapot")]
 pub struct Name(String);
 
@@ -45,6 +48,27 @@ impl TryFrom<String> for Name {
                 "a name is made of the letters A to Z, digits, `-`, `_` and `.`, and begins with a letter or a digit",
             ),
         }
+    }
+}
+
+/// Not by `try_from`: what a visitor refuses, axum tells with the name of the parameter, also where a path has two.
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Plain)
+    }
+}
+
+struct Plain;
+
+impl Visitor<'_> for Plain {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Name, E> {
+        Name::try_from(text.to_owned()).map_err(E::custom)
     }
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::Shop;
 use super::asked::{Asked, CommandHeaders};
+use super::bodies::{NoBody, Object};
 use super::names::Name;
 use super::problems::{CommandRefused, ProblemView};
 use super::requests::{CheckOut, NewLine, PlaceOrder};
@@ -45,10 +46,10 @@ const IDS: Uuid = Uuid::from_u128(0x0b6f_5f0c_9c55_4d58_8b0e_5c1d_0f0e_77a1);
 pub(super) async fn place<S: ReadModelStore>(
     State(shop): State<Shop<S>>,
     asked: Asked,
-    Json(PlaceOrder { id, customer, lines }): Json<PlaceOrder>,
+    Json(Object(PlaceOrder { id, customer, lines })): Json<Object<PlaceOrder>>,
 ) -> Result<impl IntoResponse, Problem> {
     let id = id.map_or_else(|| fresh_id(&asked), OrderId::from);
-    let lines = lines.into_iter().map(Line::from).collect();
+    let lines = lines.into_iter().map(|Object(line)| Line::from(line)).collect();
     let place = OrderCommand::Place { id: id.clone(), customer: customer.into(), lines };
     let (done, order) = asked.run(&shop.store, place).await?;
     let view = OrderView::new(&id.0, order.version, &order.state);
@@ -77,7 +78,7 @@ pub(super) async fn add_line<S: ReadModelStore>(
     State(shop): State<Shop<S>>,
     Path(id): Path<Name>,
     asked: Asked,
-    Json(line): Json<NewLine>,
+    Json(Object(line)): Json<Object<NewLine>>,
 ) -> Result<impl IntoResponse, Problem> {
     change(&shop, &asked, OrderCommand::AddLine { id: id.into(), line: line.into() }).await
 }
@@ -97,6 +98,7 @@ pub(super) async fn remove_line<S: ReadModelStore>(
     State(shop): State<Shop<S>>,
     Path((id, sku)): Path<(Name, Name)>,
     asked: Asked,
+    _: NoBody,
 ) -> Result<impl IntoResponse, Problem> {
     change(&shop, &asked, OrderCommand::RemoveLine { id: id.into(), sku: sku.into() }).await
 }
@@ -120,7 +122,7 @@ pub(super) async fn check_out<S: ReadModelStore>(
     State(shop): State<Shop<S>>,
     Path(id): Path<Name>,
     asked: Asked,
-    Json(CheckOut { card }): Json<CheckOut>,
+    Json(Object(CheckOut { card })): Json<Object<CheckOut>>,
 ) -> Result<impl IntoResponse, Problem> {
     change(&shop, &asked, OrderCommand::CheckOut { id: id.into(), card: card.into() }).await
 }
@@ -142,6 +144,7 @@ pub(super) async fn cancel<S: ReadModelStore>(
     State(shop): State<Shop<S>>,
     Path(id): Path<Name>,
     asked: Asked,
+    _: NoBody,
 ) -> Result<impl IntoResponse, Problem> {
     change(&shop, &asked, OrderCommand::Cancel { id: id.into(), reason: CancelReason::CustomerWish }).await
 }

@@ -31,6 +31,9 @@ impl ToProblem for OrderError {
             E::NothingToCheckOut => (StatusCode::CONFLICT, "nothing-to-check-out", "Nothing to check out"),
             E::TooLateToCancel(_) => (StatusCode::CONFLICT, "too-late-to-cancel", "Too late to cancel"),
             E::NoPieces(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-pieces", "A line without pieces"),
+            E::TwoLinesOf(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "two-lines-of-one-article", "Two lines of one article")
+            }
             E::TooManyLines => (StatusCode::UNPROCESSABLE_ENTITY, "too-many-lines", "Too many lines"),
             E::TooExpensive => (StatusCode::UNPROCESSABLE_ENTITY, "too-expensive", "Too expensive"),
         };
@@ -38,7 +41,9 @@ impl ToProblem for OrderError {
         match self {
             // Not `status`, which is the answer's.
             E::NotADraft(at) | E::TooLateToCancel(at) => problem.with("order_status", OrderStatus::from(*at)),
-            E::AlreadyInOrder(sku) | E::NotInOrder(sku) | E::NoPieces(sku) => problem.with("sku", &sku.0),
+            E::AlreadyInOrder(sku) | E::TwoLinesOf(sku) | E::NotInOrder(sku) | E::NoPieces(sku) => {
+                problem.with("sku", &sku.0)
+            }
             _ => problem,
         }
     }

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::bodies::Object;
 use super::names::{Name, PageSize, Price, Quantity};
 use super::views::OrderStatus;
 use crate::domain::Line;
@@ -20,8 +21,8 @@ pub struct PlaceOrder {
     pub customer: Name,
     /// At most 100, each of another article.
     #[serde(default)]
-    #[schema(max_items = 100)]
-    pub lines: Vec<NewLine>,
+    #[schema(value_type = Vec<NewLine>, max_items = 100)]
+    pub lines: Vec<Object<NewLine>>,
 }
 
 /// Pieces of one article.

@@ -1,13 +1,15 @@
 //! The stock of an article.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use es_axum::{Json, Path, Problem};
-use es_core::{ReadModelStore, ReadModels};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use es_axum::{ETag, Json, Path, Problem};
+use es_core::{ReadModelStore, ReadModels, Version};
 
 use super::Shop;
 use super::asked::{Asked, CommandHeaders};
+use super::bodies::Object;
 use super::names::Name;
 use super::problems::{CommandRefused, ProblemView, QuestionRefused, no_such_article};
 use super::requests::Receipt;
@@ -31,7 +33,7 @@ pub(super) async fn receive<S: ReadModelStore>(
     State(shop): State<Shop<S>>,
     Path(sku): Path<Name>,
     asked: Asked,
-    Json(Receipt { quantity }): Json<Receipt>,
+    Json(Object(Receipt { quantity })): Json<Object<Receipt>>,
 ) -> Result<impl IntoResponse, Problem> {
     let receive = StockCommand::Receive { id: sku.clone().into(), quantity: quantity.0 };
     let (done, stock) = asked.run(&shop.store, receive).await?;
@@ -51,7 +53,13 @@ pub(super) async fn receive<S: ReadModelStore>(
 pub(super) async fn show<S: ReadModelStore>(
     State(shop): State<Shop<S>>,
     Path(sku): Path<Name>,
-) -> Result<Json<StockView>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let stock = shop.store.documents::<StockLevel>()?.get(sku.as_str()).await?.ok_or_else(no_such_article)?;
-    Ok(Json(StockView::new(Sku::from(sku), &stock)))
+    let tag = ETag::of(Version(stock.version));
+    let validators = (tag, [(CACHE_CONTROL, "no-cache")]);
+    if tag.not_modified(&headers) {
+        return Ok((StatusCode::NOT_MODIFIED, validators, ()).into_response());
+    }
+    Ok((validators, Json(StockView::new(Sku::from(sku), &stock))).into_response())
 }

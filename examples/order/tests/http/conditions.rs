@@ -9,6 +9,7 @@ use crate::served::{Served, line, problem};
 on_both! {
     of_many_who_have_seen_the_same_one_wins
     what_was_seen_is_not_sent_again
+    stock_that_was_seen_is_not_sent_again
     a_tag_with_what_belongs_to_the_order_is_one_of_the_order
     only_if_it_is_not_there_yet
 }
@@ -48,6 +49,22 @@ async fn what_was_seen_is_not_sent_again<S: ReadModelStore>(shop: &mut Served<S>
     for other in ["\"0\"", "\"1.1\"", "1", "nonsense"] {
         assert_eq!(look(other).await.unwrap().status, 200, "{other}");
     }
+}
+
+async fn stock_that_was_seen_is_not_sent_again<S: ReadModelStore>(shop: &mut Served<S>) {
+    shop.receive("cup", 1).await;
+    let seen = shop.once("/stock/cup", |stock| stock["on_hand"] == 1).await;
+    assert_eq!(seen.header("etag"), Some("\"1\""));
+    let look = || shop.client.get("/stock/cup").header("If-None-Match", "\"1\"").send();
+    let again = look().await.unwrap();
+    assert_eq!((again.status.as_u16(), again.body.len(), again.header("etag")), (304, 0, Some("\"1\"")));
+    let receive = || {
+        let receive = shop.client.post("/stock/cup/receipts").header("Prefer", "wait=10").header("If-Match", "\"1\"");
+        receive.json(&json!({ "quantity": 1 })).send()
+    };
+    assert_eq!(receive().await.unwrap().status, 200);
+    assert_eq!(look().await.unwrap().header("etag"), Some("\"2\""));
+    problem(&receive().await.unwrap(), 412);
 }
 
 /// The payment changes what is shown, and so the tag, but not the order's own version.

@@ -32,7 +32,7 @@ async fn all_that_follows_from_a_request_is_below_it<S: ReadModelStore>(shop: &m
         let cause = events.iter().find(|cause| cause["id"] == event["caused_by"]).unwrap();
         assert_eq!(event["depth"].as_u64(), cause["depth"].as_u64().map(|depth| depth + 1), "{event}");
     }
-    assert!(events.iter().all(|event| event["actor"] == "web"), "{tree}");
+    assert!(events.iter().all(|event| event["actor"] == "web" && event["source"] == "http"), "{tree}");
     assert_eq!(events.len(), 12, "{tree}");
 
     let drawn = shop.client.get(&path).header("Accept", "text/plain").send().await.unwrap();

@@ -42,6 +42,9 @@ async fn a_repeat_gets_the_first_answer<S: ReadModelStore>(shop: &mut Served<S>)
         assert_eq!((first.status, &first.body), (again.status, &again.body));
         assert_eq!((first.header("etag"), first.header("location")), (again.header("etag"), again.header("location")));
         assert_eq!((is_replayed(&first), is_replayed(&again)), (false, true));
+        let conversation = again.header("x-correlation-id").unwrap();
+        assert_eq!(first.header("x-correlation-id"), Some(conversation));
+        assert_eq!(shop.get(&format!("/conversations/{conversation}")).await.status, 200);
     }
     assert_eq!(events(shop, "o1").await, 4);
     shop.is_consistent().await;

@@ -59,6 +59,9 @@ async fn bodies<S: ReadModelStore>(shop: &mut Served<S>) {
         (order(|order| order["id"] = json!("a/b")), "id"),
         (order(|order| order["id"] = json!("zo\u{eb}")), "id"),
         (order(|order| order["lines"] = json!("cup")), "lines"),
+        // All fields in their order are no object.
+        (json!(["o1", "ada", []]), "expected an object"),
+        (order(|order| order["lines"][0] = json!(["cup", 1, 700])), "lines[0]: invalid type: sequence"),
         (order(|order| order["lines"][0]["quantity"] = json!("1")), "lines[0].quantity"),
         (order(|order| order["lines"][0]["quantity"] = json!(0)), "1 to 10000"),
         (order(|order| order["lines"][0]["quantity"] = json!(10_001)), "1 to 10000"),
@@ -73,6 +76,10 @@ async fn bodies<S: ReadModelStore>(shop: &mut Served<S>) {
     }
     refuses(shop, shop.client.post("/stock/cup/receipts").json(&json!({ "quantity": 0 })), 422, "1 to 10000").await;
     refuses(shop, shop.client.post("/orders/o1/checkout").json(&json!({})), 422, "card").await;
+    for nothing in [shop.client.post("/orders/o1/cancel"), shop.client.delete("/orders/o1/lines/cup")] {
+        refuses(shop, nothing.clone().json(&json!({ "reason": "rain" })), 400, "no body").await;
+        refuses(shop, nothing.body(vec![b' '; MAX_BODY + 1]), 400, "no body").await;
+    }
 }
 
 async fn names_in_paths<S: ReadModelStore>(shop: &mut Served<S>) {
@@ -87,6 +94,10 @@ async fn names_in_paths<S: ReadModelStore>(shop: &mut Served<S>) {
     }
     for nothing in ["/orders/", "/stock/"] {
         refuses(shop, shop.client.get(nothing), 404, "").await;
+    }
+    for (path, field) in [("/orders/-x/lines/cup", "id"), ("/orders/o1/lines/-x", "sku")] {
+        let refused = problem(&shop.client.delete(path).send().await.unwrap(), 400);
+        assert_eq!(refused["field"], field, "{refused}");
     }
     refuses(shop, shop.client.post("/orders//cancel"), 400, "at least one character").await;
     refuses(shop, shop.client.get("/conversations/nonsense"), 400, "").await;
@@ -110,7 +121,20 @@ async fn questions<S: ReadModelStore>(shop: &mut Served<S>) {
 
 async fn headers<S: ReadModelStore>(shop: &mut Served<S>) {
     let cancel = |name, value: &str| shop.client.post("/orders/o1/cancel").header(name, value);
-    for tag in ["7", "W/\"7\"", "\"6\", \"7\"", "\"seven\"", "\"07\"", "\"-7\"", "\"7.x\"", "\"7.\"", "\"\"", ""] {
+    for tag in [
+        "7",
+        "W/\"7\"",
+        "\"6\", \"7\"",
+        "\"seven\"",
+        "\"07\"",
+        "\"-7\"",
+        "\"7.x\"",
+        "\"7.\"",
+        "\"5.+3\"",
+        "\"+5.3\"",
+        "\"\"",
+        "",
+    ] {
         refuses(shop, cancel("If-Match", tag), 400, "If-Match").await;
     }
     refuses(shop, cancel("If-None-Match", "\"7\""), 400, "If-None-Match").await;

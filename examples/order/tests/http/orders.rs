@@ -75,7 +75,7 @@ async fn refusals_have_a_status_and_a_kind_of_their_own<S: ReadModelStore>(shop:
     let many = |count: usize| (0..count).map(|number| line(&format!("cup{number}"), 1)).collect::<Vec<_>>();
     let refusals: Vec<(Request, u16, &str)> = vec![
         (place("draft", vec![]), 409, "already-placed"),
-        (place("twice", vec![line("cup", 1), line("cup", 2)]), 409, "already-in-order"),
+        (place("twice", vec![line("cup", 1), line("cup", 2)]), 422, "two-lines-of-one-article"),
         (place("long", many(101)), 422, "too-many-lines"),
         (add("draft", "cup"), 409, "already-in-order"),
         (add("gone", "spoon"), 409, "not-a-draft"),

@@ -84,7 +84,7 @@ fn an_article_has_one_line_with_at_least_one_piece() {
     given::<Order>(placed()).when(add("spoon", 0, 250)).then_rejected(OrderError::NoPieces(sku("spoon")));
     given::<Order>(placed()).when(remove("spoon")).then_rejected(OrderError::NotInOrder(sku("spoon")));
     let twice = OrderCommand::Place { id: id(), customer: ada(), lines: [lines(), lines()].concat() };
-    given_nothing::<Order>().when(twice).then_rejected(OrderError::AlreadyInOrder(sku("teapot")));
+    given_nothing::<Order>().when(twice).then_rejected(OrderError::TwoLinesOf(sku("teapot")));
 }
 
 #[test]

@@ -113,8 +113,8 @@ async fn the_stock_shows_what_is_there_and_what_of_it_is_held() {
         .given::<Stock>(sku("spoon"), StockEvent::Received { quantity: 6 })
         .given::<Stock>(sku("spoon"), StockEvent::Reserved { order: two.clone(), quantity: 6 })
         .given::<Stock>(sku("spoon"), StockEvent::Released { order: two, quantity: 6 })
-        .expect("cup", StockLevel { on_hand: 6, reserved: 3 })
-        .expect("spoon", StockLevel { on_hand: 6, reserved: 0 })
+        .expect("cup", StockLevel { version: 5, on_hand: 6, reserved: 3 })
+        .expect("spoon", StockLevel { version: 3, on_hand: 6, reserved: 0 })
         .verify()
         .await;
 }
