@@ -372,6 +372,8 @@ macro_rules! read_model_conformance_tests {
                 what_is_there_at_registration_is_history
                 all_is_present_to_one_without_history
                 projections_are_listed_in_the_order_of_their_ids
+                what_is_wanted_is_kept_when_it_is_taken_up
+                what_is_to_be_taken_in_again_is_not_behind_it
             }
             leases {
                 one_of_parallel_claims_wins
@@ -404,7 +406,7 @@ macro_rules! read_model_conformance_tests {
                 the_status_tells_events_and_lag
                 a_divided_projection_lags_as_its_last_part_does
                 a_stop_is_told_until_the_next_claim
-                a_stop_is_forgotten_when_it_is_registered_again
+                a_stop_is_forgotten_when_it_is_taken_up_again
                 it_is_told_how_far_it_has_come_and_whether_it_goes_on
                 a_stop_of_one_part_is_told
                 an_old_lease_reports_nothing

@@ -172,6 +172,12 @@ impl<S: ReadModelStore> InlineBuilder<S> {
     pub async fn open(self) -> Result<Inline<S>, OpenError> {
         let Self { store, planned } = self;
         let layers = check(planned)?;
+        for (_, Opened { id, filter, .. }) in &layers {
+            let taken_in = store.taken_in(id).await?;
+            if let Some(missed) = taken_in.and_then(|taken_in| taken_in.missed(filter)) {
+                return Err(OpenError::WantsMore { id: id.clone(), missed: missed.to_string() });
+            }
+        }
         for (registration, opened) in &layers {
             let is_new = store.parts(&registration.id).await?.is_empty();
             if is_new && store.log_end().await? > Position::START {
@@ -180,6 +186,9 @@ impl<S: ReadModelStore> InlineBuilder<S> {
             // Only now, so that one that was not built, because of a crash for example, is still new the next time. Whoever
             // builds it a second time does so from nothing, and finds the same.
             store.register(registration).await?;
+        }
+        for (_, Opened { id, filter, .. }) in &layers {
+            store.take_up(id, filter).await?;
         }
         Ok(Inline { store, layers: layers.into_iter().map(|(_, opened)| opened).collect() })
     }

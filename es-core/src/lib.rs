@@ -156,7 +156,8 @@ pub use read::{ConversationEvents, LogEvents, StreamEvents};
 pub use read_model::{
     AdvanceError, Checkpoint, Claim, Control, ControlAnswer, DeadLetter, DeadLetterStatus, DocumentQuery, FailureClass,
     Fenced, InvalidProjection, Lease, MAX_PROJECTION_NAME_BYTES, PartStatus, ProjectionId, ProjectionState,
-    ProjectionStatus, Pulse, Reached, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Renewal, Task,
+    ProjectionStatus, Pulse, Reached, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Renewal,
+    TakenIn, Task,
 };
 pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded, Untyped};
 pub use retry::Retry;

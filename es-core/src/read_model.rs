@@ -7,6 +7,7 @@ mod id;
 mod lease;
 mod query;
 mod status;
+mod taken_in;
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use crate::error::{BoxError, Error};
 use crate::recorded::{Append, Appended, Position};
 use crate::slices::Slices;
-use crate::store::EventStore;
+use crate::store::{EventFilter, EventStore};
 use crate::stream::{StreamId, Version};
 use crate::timestamp::Timestamp;
 
@@ -27,6 +28,7 @@ pub use id::{InvalidProjection, MAX_PROJECTION_NAME_BYTES, ProjectionId};
 pub use lease::{AdvanceError, Checkpoint, Claim, Fenced, Lease, Pulse, Renewal, Task};
 pub use query::DocumentQuery;
 pub use status::{PartStatus, ProjectionState, ProjectionStatus, Reached};
+pub use taken_in::TakenIn;
 
 /// Keeps read models beside the events: the implementor's contract. To run projections, see [`Runner`](crate::Runner).
 ///
@@ -57,14 +59,27 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
 
     /// Makes room for a projection, at the start of the log, if it is not known yet. What is in the log by now is
     /// [history](Lease::live_from) to it, unless it [has none](Registration::has_history). The first version of a name serves. A known one stays as it is, but for fields to be
-    /// indexed, which are added, and for the reason of an earlier stop, which is forgotten: whoever registers it is about to run
-    /// it, and who waits for it then is not told of what was before.
+    /// indexed, which are added.
     ///
     /// Answers whether it was not known yet.
     ///
     /// # Errors
     /// [`Error::Setup`] for a projection that is known as one of another kind; and the store's own failures.
     fn register(&self, registration: &Registration) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// What a projection has taken in; `None` for one that was never registered or never [taken up](Self::take_up).
+    ///
+    /// # Errors
+    /// The store's own failures.
+    fn taken_in(&self, id: &ProjectionId) -> impl Future<Output = Result<Option<TakenIn>, Error>> + Send;
+
+    /// Keeps what is wanted of a registered projection from now on, in the place of what was, and forgets the reason of an earlier
+    /// stop: whoever takes it up is about to run it, and who waits for it then is not told of what was before. Nothing happens when
+    /// it is not registered.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    fn take_up(&self, id: &ProjectionId, wanted: &EventFilter) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// The parts of a projection, in the order of their slices; none for one that was never registered.
     ///

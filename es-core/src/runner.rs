@@ -37,7 +37,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::projection::Projector;
 use crate::reactor::{Effect, Reactor};
-use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, Registration};
+use crate::read_model::{InvalidProjection, ProjectionId, ReadModelKind, ReadModelStore, Registration};
 use crate::store::{EventFilter, InvalidFilter};
 
 use act::{Acting, Perform, React};
@@ -106,6 +106,8 @@ pub use wait::WaitError;
 pub struct Runner<S> {
     store: S,
     settings: Settings,
+    /// Whether no projection was added since they were given.
+    are_settings_unused: bool,
     planned: Vec<Plan<S>>,
     /// How often the observer asks, if there is one.
     observe_every: Option<Duration>,
@@ -138,7 +140,7 @@ impl<S: ReadModelStore> Runner<S> {
     /// A runner over the store, without projections yet.
     pub fn new(store: S) -> Self {
         let observe_every = Some(Self::DEFAULT_OBSERVE_EVERY);
-        Self { store, settings: Settings::default(), planned: Vec::new(), observe_every }
+        Self { store, settings: Settings::default(), are_settings_unused: false, planned: Vec::new(), observe_every }
     }
 
     /// How often the store is asked how the projections of this runner are doing, for metrics. The default is
@@ -154,9 +156,10 @@ impl<S: ReadModelStore> Runner<S> {
         Self { observe_every: None, ..self }
     }
 
-    /// The settings of all projections that are added from here on. The default is [`Settings::default`].
+    /// The settings of all projections that are added from here on. The default is [`Settings::default`]. Behind the last
+    /// projection they apply to none, which is [refused](StartError::SettingsForNothing) at the start.
     pub fn settings(self, settings: Settings) -> Self {
-        Self { settings, ..self }
+        Self { settings, are_settings_unused: true, ..self }
     }
 
     /// Adds a projector.
@@ -183,6 +186,7 @@ impl<S: ReadModelStore> Runner<S> {
     pub(crate) fn plan<W: Work<S>>(mut self, work: W) -> Self {
         let (registration, filter) = (W::registration(), work::filter_of(&work));
         let launch = Box::new(move |launch: Launch<S>| tokio::spawn(Crew::new(launch, work).run()));
+        self.are_settings_unused = false;
         self.planned.push(Plan { registration, filter, settings: self.settings, launch });
         self
     }
@@ -197,16 +201,22 @@ impl<S: ReadModelStore> Runner<S> {
         let Self { store, planned, observe_every, .. } = self;
         observe::describe();
         let planned: Vec<_> = planned.into_iter().map(|Plan { settings, launch, .. }| (settings, launch)).collect();
-        for registration in &registrations {
+        let checked: Vec<_> = registrations.into_iter().zip(filters).collect();
+        for (registration, filter) in &checked {
             register(&store, registration).await?;
+            check_history(&store, registration, filter).await?;
         }
-        let ids = registrations.iter().map(|registration| registration.id.clone()).collect();
+        // Only now, when all of them will run: of one that will not, it is still told why it stopped.
+        for (Registration { id, .. }, filter) in &checked {
+            store.take_up(id, filter).await?;
+        }
+        let ids = checked.iter().map(|(registration, _)| registration.id.clone()).collect();
+        let filters: Vec<_> = checked.iter().map(|(_, filter)| filter.clone()).collect();
         let (feed, owner) = (Arc::new(Feed::new(&filters)), Uuid::now_v7());
         let (stop, stopped) = watch::channel(false);
         observe::observe(&store, ids, observe_every, stopped.clone());
         let mut projections = Vec::with_capacity(planned.len());
-        let checked = registrations.into_iter().zip(filters);
-        for ((Registration { id, .. }, filter), (settings, launch)) in checked.zip(planned) {
+        for ((Registration { id, .. }, filter), (settings, launch)) in checked.into_iter().zip(planned) {
             let (board, feed) = (Board::new(), Arc::clone(&feed));
             let (store, stop, seen) = (store.clone(), stopped.clone(), Arc::clone(&board));
             let task = launch(Launch { store, id: id.clone(), filter, owner, settings, feed, board: seen, stop });
@@ -246,7 +256,11 @@ impl<S: ReadModelStore> Runner<S> {
         if self.observe_every.is_some_and(|interval| interval.is_zero()) {
             return Err(StartError::ObserveEvery);
         }
-        if registrations.is_empty() { Err(StartError::Nothing) } else { Ok((registrations, filters)) }
+        match registrations.is_empty() {
+            true => Err(StartError::Nothing),
+            false if self.are_settings_unused => Err(StartError::SettingsForNothing),
+            false => Ok((registrations, filters)),
+        }
     }
 }
 
@@ -262,6 +276,20 @@ async fn register<S: ReadModelStore>(store: &S, registration: &Registration) -> 
         observe::divided_otherwise(id, *parts, has);
     }
     Ok(())
+}
+
+/// Refuses a projection that wants to see more than it has seen in its history. Reactors begin with what they hear of anew where
+/// they are.
+async fn check_history<S: ReadModelStore>(
+    store: &S,
+    Registration { id, kind, .. }: &Registration,
+    filter: &EventFilter,
+) -> Result<(), StartError> {
+    let taken_in = if *kind == ReadModelKind::Reactor { None } else { store.taken_in(id).await? };
+    match taken_in.and_then(|taken_in| taken_in.missed(filter)) {
+        Some(missed) => Err(StartError::WantsMore { id: id.clone(), missed: missed.to_string() }),
+        None => Ok(()),
+    }
 }
 
 impl<S> fmt::Debug for Runner<S> {

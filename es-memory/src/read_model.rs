@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, FailureClass, Lease, Position, ProjectionId,
-    ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelStore, Registration, Renewal, Slices, Timestamp,
+    Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventFilter, FailureClass, Lease, Position,
+    ProjectionId, ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelStore, Registration, Renewal, Slices,
+    TakenIn, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -53,6 +54,16 @@ impl ReadModelStore for MemoryStore {
         // Documents need no table before they are written: any table is there as soon as something is put into it.
         let live_from = if registration.has_history { self.log().end() } else { Position::START };
         self.kept().register(registration, live_from)
+    }
+
+    async fn taken_in(&self, id: &ProjectionId) -> Result<Option<TakenIn>, Error> {
+        let end = self.log().end();
+        Ok(self.kept().with(id, |projection| projection.taken_in(end)).flatten())
+    }
+
+    async fn take_up(&self, id: &ProjectionId, wanted: &EventFilter) -> Result<(), Error> {
+        self.kept().with(id, |projection| projection.take_up(wanted));
+        Ok(())
     }
 
     async fn parts(&self, id: &ProjectionId) -> Result<Vec<Slices>, Error> {

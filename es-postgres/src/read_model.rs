@@ -17,8 +17,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use es_core::{
-    BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventStore, FailureClass, Lease,
-    Position, ProjectionId, ProjectionStatus, Pulse, Reached, ReadModelStore, Registration, Renewal, Slices, Timestamp,
+    BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventFilter, EventStore, FailureClass,
+    Lease, Position, ProjectionId, ProjectionStatus, Pulse, Reached, ReadModelStore, Registration, Renewal, Slices,
+    TakenIn, Timestamp,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -28,7 +29,7 @@ use crate::error;
 use crate::store::PgStore;
 use checkpoint::{AskReached, FindPlace};
 use lease::{ClaimLease, End, LetGo, Renew};
-use registration::{FindServing, Forget, ListParts, Register};
+use registration::{FindServing, FindTakenIn, Forget, ListParts, Register, TakeUp};
 use status::ListProjections;
 use transaction::Spoiled;
 use words::{Divide, LeaveWord};
@@ -62,6 +63,17 @@ impl ReadModelStore for PgStore {
     async fn register(&self, registration: &Registration) -> Result<bool, Error> {
         let live_from = if registration.has_history { self.log_end().await? } else { Position::START };
         self.ask(Register { registration, live_from }).await
+    }
+
+    async fn taken_in(&self, id: &ProjectionId) -> Result<Option<TakenIn>, Error> {
+        Ok(match self.ask(FindTakenIn(id)).await? {
+            Some((taken_in, true)) => Some(TakenIn::new(taken_in.filter, self.log_end().await?)),
+            found => found.map(|(taken_in, _)| taken_in),
+        })
+    }
+
+    async fn take_up(&self, id: &ProjectionId, wanted: &EventFilter) -> Result<(), Error> {
+        self.ask(TakeUp(id, wanted)).await
     }
 
     async fn parts(&self, id: &ProjectionId) -> Result<Vec<Slices>, Error> {

@@ -64,6 +64,14 @@ pub enum OpenError {
         /// Which one.
         id: ProjectionId,
     },
+    /// It wants to see more than before, and of its history it has seen only what it wanted then: it would be wrong, silently.
+    #[error("projection `{id}` wants to see {missed} now, which it has not seen in its history: give it a new version")]
+    WantsMore {
+        /// Which one.
+        id: ProjectionId,
+        /// What it has not seen, in words.
+        missed: String,
+    },
     /// The projection is new, and could not be built from the events that are stored already. Nothing of it was kept.
     #[error("projection `{id}` is new, and could not be built from the events that are stored already")]
     NotBuilt {

@@ -62,6 +62,22 @@ pub enum StartError {
         /// What cannot work.
         problem: &'static str,
     },
+    /// It wants to see more than before, and of its history it has seen only what it wanted then: it would be wrong, silently.
+    #[error(
+        "projection `{id}` wants to see {missed} now, which it has not seen in its history, and has passed that: give it a new \
+         version, or have it rebuilt (`Control::Rebuild`), which is asked for before it is started"
+    )]
+    WantsMore {
+        /// Which projection.
+        id: ProjectionId,
+        /// What it has not seen, in words.
+        missed: String,
+    },
+    /// Settings that were given behind the last projection: they hold for those that are added after them.
+    #[error(
+        "settings that are given after the last projection apply to none: call `settings` before the projections they are for"
+    )]
+    SettingsForNothing,
     /// An observer that asks all the time: see [`Runner::observe_every`](crate::Runner::observe_every).
     #[error("an interval of 0 would have the observer ask all the time: `observe_never` is how to have none")]
     ObserveEvery,

@@ -98,7 +98,7 @@ impl Kept {
         let projections = &mut lock::write(&self.0).projections;
         let id = &registration.id;
         if let Some(known) = projections.get_mut(id) {
-            return known.register_again(registration).map(|()| false);
+            return known.check_same(registration).map(|()| false);
         }
         let is_first = !projections.keys().any(|other| other.name() == id.name());
         projections.insert(id.clone(), Projection::new(registration, live_from, is_first)?);

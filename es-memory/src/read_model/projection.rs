@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    Checkpoint, Claim, Control, ControlAnswer, DeadLetterStatus, Error, FailureClass, Lease, Position, ProjectionId,
-    ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelKind, Registration, Renewal, Slices, Task, Timestamp,
+    Checkpoint, Claim, Control, ControlAnswer, DeadLetterStatus, Error, EventFilter, FailureClass, Lease, Position,
+    ProjectionId, ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelKind, Registration, Renewal, Slices,
+    TakenIn, Task, Timestamp,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -21,6 +22,8 @@ pub(crate) struct Projection {
     inline: bool,
     pub(crate) serving: bool,
     live_from: Position,
+    /// What is wanted of it; not known before it is taken up.
+    filter: Option<EventFilter>,
     /// In the order of their slices. There is always one.
     parts: Vec<Part>,
     words: Words,
@@ -38,18 +41,28 @@ impl Projection {
         let parts = if inline { vec![Slices::ALL] } else { division(id, parts)? };
         let parts = parts.into_iter().map(|slices| Part::new(slices, Position::START, now)).collect();
         let (words, letters, seizure) = (Words::default(), Letters::default(), Arc::new(Semaphore::new(1)));
-        Ok(Self { kind, inline, serving, live_from, parts, words, letters, seizure })
+        Ok(Self { kind, inline, serving, live_from, filter: None, parts, words, letters, seizure })
     }
 
     /// Somebody is about to run it, so nobody is to be told any more why it stopped before.
-    pub(crate) fn register_again(&mut self, wanted: &Registration) -> Result<(), Error> {
-        self.check_same(wanted)?;
+    pub(crate) fn take_up(&mut self, wanted: &EventFilter) {
+        self.filter = Some(wanted.clone());
         self.parts.iter_mut().for_each(Part::forget_stop);
-        Ok(())
+    }
+
+    pub(crate) fn taken_in(&self, end: Position) -> Option<TakenIn> {
+        let furthest = || self.parts.iter().map(|part| part.position).max().unwrap_or_default();
+        let to = match self.words.task {
+            _ if self.inline => end,
+            Some(Task::Rebuild) => Position::START,
+            Some(Task::Rewind(to)) => to.min(furthest()),
+            _ => furthest(),
+        };
+        self.filter.clone().map(|filter| TakenIn::new(filter, to))
     }
 
     /// Refuses to take it for something else. Fields to be indexed need no keeping here: every field can be asked for.
-    fn check_same(&self, wanted: &Registration) -> Result<(), Error> {
+    pub(crate) fn check_same(&self, wanted: &Registration) -> Result<(), Error> {
         if (self.kind, self.inline) == (wanted.kind, wanted.inline) {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Which projections there are: making room for one, its parts, the version that serves, and forgetting one.
 
-use es_core::{Error, Position, ProjectionId, ReadModelKind, Registration, SLICES, Slices};
+use es_core::{Error, EventFilter, Position, ProjectionId, ReadModelKind, Registration, SLICES, Slices, TakenIn};
 use sqlx::{PgConnection, Row};
 
 use crate::connections::Ask;
@@ -13,7 +13,16 @@ use crate::sql::Sql;
 pub(crate) const REGISTER: &str = "
 SELECT known_kind, known_inline, is_new FROM {schema}.register_projection($1, $2, $3, $4, $5, $6, $7)";
 
-pub(crate) const FORGET_STOPS: &str = "SELECT {schema}.forget_stops($1, $2)";
+pub(crate) const TAKE_UP: &str = "SELECT {schema}.take_up($1, $2, $3, $4)";
+
+/// What is to be rebuilt has nothing behind it, and what is to be rewound what lies before that place.
+pub(crate) const TAKEN_IN: &str = "
+SELECT p.wanted_categories, p.wanted_types, p.inline,
+       CASE WHEN p.rebuild_requested THEN 0 ELSE least(p.rewind_to, max(a.position)) END
+  FROM {schema}.projections p
+  JOIN {schema}.projection_parts a USING (name, version)
+ WHERE p.name = $1 AND p.version = $2 AND p.wanted_categories IS NOT NULL
+ GROUP BY p.name, p.version";
 
 pub(crate) const PARTS: &str = "
 SELECT first_slice, last_slice FROM {schema}.projection_parts WHERE name = $1 AND version = $2 ORDER BY first_slice";
@@ -110,11 +119,36 @@ impl Ask for Register<'_> {
             .bind(signed(self.live_from.0));
         let row = query.fetch_one(&mut *connection).await?;
         self.check_known(row.text(0)?, row.try_get(1)?)?;
-        let is_new: bool = row.try_get(2)?;
-        if !is_new {
-            of(&sql.read_models.forget_stops, id).execute(connection).await?;
-        }
-        Ok(is_new)
+        Ok(row.try_get(2)?)
+    }
+}
+
+/// [`ReadModelStore::take_up`](es_core::ReadModelStore::take_up)
+pub(crate) struct TakeUp<'a>(pub(crate) &'a ProjectionId, pub(crate) &'a EventFilter);
+
+impl Ask for TakeUp<'_> {
+    type Answer = ();
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
+        let Self(id, wanted) = *self;
+        let query = of(&sql.read_models.take_up, id).bind(wanted.wanted_categories()).bind(wanted.wanted_types());
+        query.execute(connection).await?;
+        Ok(())
+    }
+}
+
+/// [`ReadModelStore::taken_in`](es_core::ReadModelStore::taken_in), and whether it is written inline, where checkpoints say nothing.
+pub(crate) struct FindTakenIn<'a>(pub(crate) &'a ProjectionId);
+
+impl Ask for FindTakenIn<'_> {
+    type Answer = Option<(TakenIn, bool)>;
+
+    async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Self::Answer, Failure> {
+        let row = of(&sql.read_models.taken_in, self.0).fetch_optional(connection).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (categories, types): (Vec<String>, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
+        let filter = EventFilter::categories(categories).types(types);
+        Ok(Some((TakenIn::new(filter, Position(row.count(3)?)), row.try_get(2)?)))
     }
 }
 

@@ -34,7 +34,8 @@ macro_rules! statements {
 
 statements! {
     register: registration::REGISTER,
-    forget_stops: registration::FORGET_STOPS,
+    take_up: registration::TAKE_UP,
+    taken_in: registration::TAKEN_IN,
     parts: registration::PARTS,
     serving: registration::SERVING,
     drop_projection: registration::DROP,

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Bookmark, BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventId,
-    EventStore, FailureClass, Fold, IdempotencyKey, KeyUse, Lease, LogPage, Position, ProjectionId, ProjectionStatus,
-    Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadStream, Registration, Renewal, Slices, Snapshot,
-    StreamId, Timestamp, Visit,
+    Append, Appended, Bookmark, BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventFilter,
+    EventId, EventStore, FailureClass, Fold, IdempotencyKey, KeyUse, Lease, LogPage, Position, ProjectionId,
+    ProjectionStatus, Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadStream, Registration, Renewal,
+    Slices, Snapshot, StreamId, TakenIn, Timestamp, Visit,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -136,6 +136,12 @@ impl<S: ReadModelStore> ReadModelStore for Fragile<S> {
 
     async fn register(&self, registration: &Registration) -> Result<bool, Error> {
         self.inner.register(registration).await
+    }
+    async fn taken_in(&self, id: &ProjectionId) -> Result<Option<TakenIn>, Error> {
+        self.inner.taken_in(id).await
+    }
+    async fn take_up(&self, id: &ProjectionId, wanted: &EventFilter) -> Result<(), Error> {
+        self.inner.take_up(id, wanted).await
     }
     async fn parts(&self, id: &ProjectionId) -> Result<Vec<Slices>, Error> {
         self.inner.parts(id).await

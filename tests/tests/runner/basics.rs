@@ -177,6 +177,10 @@ pub async fn bad_configuration_is_refused<S: World>(store: S) {
     assert!(matches!(Runner::new(store.clone()).start().await, Err(StartError::Nothing)));
     let twice = Runner::new(store.clone()).document::<Statement<1>>().document::<Statement<1>>().start().await;
     assert!(matches!(twice, Err(StartError::Twice { .. })));
+    for settings in [settings, settings.batch(0)] {
+        let behind = Runner::new(store.clone()).document::<Statement<1>>().settings(settings).start().await;
+        assert!(matches!(behind, Err(StartError::SettingsForNothing)), "they are for what is added after them");
+    }
     assert!(store.projections().await.unwrap().is_empty(), "nothing of it came to be");
     let two_versions = Runner::new(store.clone()).document::<Statement<1>>().document::<Statement<2>>().start().await;
     two_versions.unwrap().stop().await;

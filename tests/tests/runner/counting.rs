@@ -9,8 +9,8 @@ use es_core::{
     Append, Appended, Bookmark, BoxError, Claim, Control, ControlAnswer, DeadLetter, Document, DocumentQuery, Error,
     EventFilter, EventId, EventStore, FailureClass, Fold, IdempotencyKey, IntoKeys, KeyUse, Lease, LogPage, OnFailure,
     Position, ProjectionId, ProjectionStatus, Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadModels,
-    ReadStream, Recorded, Registration, Renewal, Runner, Settings, Slices, Snapshot, StopReason, StreamId, Timestamp,
-    Visit,
+    ReadStream, Recorded, Registration, Renewal, Runner, Settings, Slices, Snapshot, StopReason, StreamId, TakenIn,
+    Timestamp, Visit,
 };
 use es_memory::{MemoryStore, Tables, Transaction};
 use uuid::Uuid;
@@ -97,6 +97,12 @@ impl ReadModelStore for Counting {
 
     async fn register(&self, registration: &Registration) -> Result<bool, Error> {
         self.inner.register(registration).await
+    }
+    async fn taken_in(&self, id: &ProjectionId) -> Result<Option<TakenIn>, Error> {
+        self.inner.taken_in(id).await
+    }
+    async fn take_up(&self, id: &ProjectionId, wanted: &EventFilter) -> Result<(), Error> {
+        self.inner.take_up(id, wanted).await
     }
     async fn parts(&self, id: &ProjectionId) -> Result<Vec<Slices>, Error> {
         self.inner.parts(id).await

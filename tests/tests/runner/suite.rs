@@ -26,6 +26,8 @@ pub mod replays;
 pub mod side_by_side;
 #[path = "waiting.rs"]
 pub mod waiting;
+#[path = "widening.rs"]
+pub mod widening;
 #[path = "world.rs"]
 pub mod world;
 
@@ -155,6 +157,13 @@ macro_rules! runner_tests {
                 what_was_left_out_stays_out
             }
         }
+            widening {
+                what_wants_more_than_it_has_seen_is_refused
+                what_wanted_less_for_a_while_has_missed_something
+                what_has_no_history_may_want_more
+                what_is_inline_and_wants_more_is_refused
+                where_one_cannot_be_started_the_others_stops_are_kept
+            }
     };
     ($open:expr; $($theme:ident { $($case:ident)* })*) => {
         $(

@@ -4,12 +4,13 @@ use uuid::Uuid;
 
 use super::support::{
     LONG, advance, claim, divided, document, get, granted, is_setup, of_documents, owned, projection, register,
-    registered, registered_version, release, renew, save, some, status, taken,
+    registered, registered_version, release, renew, save, some, status, taken, taken_parts,
 };
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::{fill, side_by_side, stream};
-use crate::read_model::{ProjectionState, ReadModelKind, Registration, Renewal};
+use crate::read_model::{Control, ProjectionState, ReadModelKind, Registration, Renewal, TakenIn};
 use crate::recorded::Position;
+use crate::store::EventFilter;
 
 /// A new projection has its checkpoint at the start of the log, and runs.
 pub async fn a_projection_begins_at_the_start_of_the_log<S: ReadModelCandidate>(store: S) {
@@ -142,4 +143,46 @@ pub async fn projections_are_listed_in_the_order_of_their_ids<S: ReadModelCandid
     let listed = store.projections().await.expect("projections can be listed");
     let listed: Vec<_> = listed.into_iter().map(|status| status.id).collect();
     assert_eq!(listed, ids, "projections are listed in the order of their ids");
+}
+
+/// So that one which wants to see more than before is not taken for one that has seen it.
+pub async fn what_is_wanted_is_kept_when_it_is_taken_up<S: ReadModelCandidate>(store: S) {
+    let taken_in = async |id| store.taken_in(id).await.expect("what was taken in can be asked for");
+    let id = projection("wants", 1);
+    let all = EventFilter::all();
+    store.take_up(&id, &all).await.expect("nothing happens to what is not registered");
+    assert_eq!(taken_in(&id).await, None, "it is not known");
+    let id = registered(&store, "wants").await;
+    assert_eq!(taken_in(&id).await, None, "nobody has said what is wanted");
+    let some = EventFilter::categories(["loan", "fine"]).types(["loan.lent", "fine.paid"]);
+    for wanted in [&some, &all, &some] {
+        store.take_up(&id, wanted).await.expect("it can be taken up");
+        assert_eq!(taken_in(&id).await, Some(TakenIn::new(wanted.clone(), Position::START)), "the last word holds");
+    }
+    assert!(!register(&store, &of_documents("wants")).await, "it is known");
+    assert_eq!(taken_in(&id).await.map(|kept| kept.filter), Some(some), "who registers it changes nothing");
+}
+
+/// It is where its furthest part is, unless it goes back.
+pub async fn what_is_to_be_taken_in_again_is_not_behind_it<S: ReadModelCandidate>(store: S) {
+    fill(&store, &stream("behind"), 1..=9).await;
+    let id = divided(&store, "behind", 2).await;
+    store.take_up(&id, &EventFilter::all()).await.expect("it can be taken up");
+    let to = async || store.taken_in(&id).await.expect("it can be asked for").map(|taken_in| taken_in.to);
+    let leases = taken_parts(&store, &id, Uuid::now_v7()).await;
+    assert_eq!(to().await, Some(Position::START), "it begins at the start");
+    for (lease, place) in leases.iter().zip([5, 7]) {
+        advance(&store, lease, place, place).await.expect("the holder moves the checkpoint");
+    }
+    assert_eq!(to().await, Some(Position(7)), "it is where its furthest part is");
+    for (word, place) in [(Control::Rewind { to: Position(3) }, Position(3)), (Control::Rebuild, Position::START)] {
+        store.control(&id, word).await.map(drop).expect("word can be left");
+        assert_eq!(to().await, Some(place), "what comes again is not behind it");
+    }
+    let inline = Registration { inline: true, ..of_documents("inline_behind") };
+    assert!(register(&store, &inline).await, "it is new");
+    store.take_up(&inline.id, &EventFilter::all()).await.expect("it can be taken up");
+    let end = store.log_end().await.expect("the log has an end");
+    let seen = store.taken_in(&inline.id).await.expect("it can be asked for").map(|taken_in| taken_in.to);
+    assert_eq!(seen, Some(end), "what is written inline is always at the end of the log");
 }

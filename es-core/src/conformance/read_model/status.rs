@@ -14,6 +14,7 @@ use crate::read_model::{
     Control, ControlAnswer, FailureClass, Lease, ProjectionState, Pulse, Reached, ReadModelKind, Registration, Renewal,
 };
 use crate::recorded::Position;
+use crate::store::EventFilter;
 
 /// How much was taken in, how much is left, and for how long it has waited.
 pub async fn the_status_tells_events_and_lag<S: ReadModelCandidate>(store: S) {
@@ -69,8 +70,9 @@ fn stopped(reason: &str, class: FailureClass) -> ProjectionState {
     ProjectionState::Stopped { reason: reason.to_owned(), class: Some(class) }
 }
 
-/// Whoever registers it is about to run it, and who waits then must not be told of what was before.
-pub async fn a_stop_is_forgotten_when_it_is_registered_again<S: ReadModelCandidate>(store: S) {
+/// Whoever takes it up is about to run it, and who waits then must not be told of what was before. Who registers it may yet find
+/// that it cannot run.
+pub async fn a_stop_is_forgotten_when_it_is_taken_up_again<S: ReadModelCandidate>(store: S) {
     let id = divided(&store, "restarted", 3).await;
     let other = owned(&store, "not_restarted").await;
     let leases = taken_parts(&store, &id, Uuid::now_v7()).await;
@@ -79,6 +81,8 @@ pub async fn a_stop_is_forgotten_when_it_is_registered_again<S: ReadModelCandida
     }
     let again = Registration::new(id.clone(), ReadModelKind::Projector);
     assert!(!register(&store, &again).await, "it is known");
+    assert_eq!(status(&store, &id).await.state, stopped("no", FailureClass::Refused), "nobody runs it yet");
+    store.take_up(&id, &EventFilter::all()).await.expect("it can be taken up");
     assert_eq!(status(&store, &id).await.state, ProjectionState::Running, "it is about to run");
     let told = told(&store, &id).await.map(|reached| reached.state);
     assert_eq!(told, Some(ProjectionState::Running), "so it is worth waiting for");
