@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use es_core::{EventId, Position, ReadModelStore};
 use order::client::Client;
 use order::http::serve;
+use order::service;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -24,7 +25,8 @@ pub(crate) async fn run<S: ReadModelStore>(store: S, whereabouts: &str) -> Resul
     // Fresh names, because on PostgreSQL yesterday's orders are still there.
     let is_first = store.log_end().await? == Position::START;
     let suffix = if is_first { String::new() } else { format!("-{}", EventId::new().to_string().split_off(32)) };
-    let service = tokio::spawn(serve(listener, store, async {
+    let runner = service::runner(&store);
+    let service = tokio::spawn(serve(listener, store, runner, async {
         // Told to stop, or nobody is left who could tell.
         let _ = stopped.await;
     }));

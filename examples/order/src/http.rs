@@ -23,14 +23,16 @@ mod openapi;
 mod page;
 mod serve;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, delete, get, post};
 use es_axum::Conversation;
-use es_core::ReadModelStore;
+use es_core::{ProjectionId, ReadModelStore};
 
 pub use openapi::document;
-pub use serve::{GRACE, ServeError, serve};
+pub use serve::{GRACE, RUNNER_GRACE, ServeError, serve};
 
 /// The longest body of a request, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -39,17 +41,19 @@ pub const MAX_BODY: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Shop<S> {
     store: S,
+    /// What this service runs, and answers for.
+    run_here: Arc<[ProjectionId]>,
 }
 
-/// All that is served, on any store.
-pub fn router<S: ReadModelStore>(store: S) -> Router {
+/// All that is served, on any store, beside a runner of these projections.
+pub fn router<S: ReadModelStore>(store: S, run_here: Arc<[ProjectionId]>) -> Router {
     let router = routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
     router
         .fallback(es_axum::not_found)
         .method_not_allowed_fallback(es_axum::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(Conversation::new("http").actor(|parts| asked::client(&parts.headers).ok().map(String::from)))
-        .with_state(Shop { store })
+        .with_state(Shop { store, run_here })
 }
 
 /// Each path, and what is there. A test compares them with what is documented.

@@ -8,6 +8,7 @@
 
 mod arguments;
 mod demo;
+mod log;
 mod screen;
 
 use std::error::Error;
@@ -19,6 +20,7 @@ use arguments::{Arguments, USAGE};
 use es_core::ReadModelStore;
 use es_memory::MemoryStore;
 use order::http::serve;
+use order::service;
 use tokio::net::TcpListener;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -40,6 +42,7 @@ async fn run() -> Result<(), Failure> {
         println!("{USAGE}");
         return Ok(());
     }
+    log::open(std::env::var("RUST_LOG").ok())?;
     match std::env::var("DATABASE_URL") {
         Ok(url) if !url.is_empty() => on_postgres(&url, arguments).await,
         _ => open(MemoryStore::new(), "in memory (set DATABASE_URL for PostgreSQL)", arguments).await,
@@ -53,7 +56,8 @@ async fn open<S: ReadModelStore>(store: S, whereabouts: &str, arguments: Argumen
     let listener = listen(arguments.port).await?;
     let address = listener.local_addr()?;
     screen::opened(address, whereabouts);
-    serve(listener, store, asked_to_stop()).await?;
+    let runner = service::runner(&store);
+    serve(listener, store, runner, asked_to_stop()).await?;
     screen::closed();
     Ok(())
 }
@@ -71,8 +75,18 @@ async fn listen(port: u16) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Resolves on ctrl-c, and on what an operating system or a container sends to end a service.
+/// Resolves when somebody asks for an end. Whoever asks once more does not wait for a good one.
 async fn asked_to_stop() {
+    asked().await;
+    tokio::spawn(async {
+        asked().await;
+        eprintln!("asked again: ended at once");
+        std::process::exit(1)
+    });
+}
+
+/// Resolves on ctrl-c, and on what an operating system or a container sends to end a service.
+async fn asked() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         () = terminated() => {}

@@ -1,4 +1,7 @@
 //! How the shop is doing.
+//!
+//! Shows: a service answers for what it runs. The store remembers every projection that was ever started, those of earlier releases
+//! too: they are listed, and judged by nobody.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -35,6 +38,8 @@ struct ProjectionView {
     name: String,
     #[schema(example = "running")]
     state: &'static str,
+    /// Whether this service runs it. Of an earlier release, or of another service, it does not, and the status leaves it out.
+    run_here: bool,
     /// How many events it is behind.
     behind: u64,
     /// How many streams wait for somebody to look.
@@ -62,7 +67,7 @@ impl HealthStatus {
 }
 
 impl ProjectionView {
-    fn new(projection: &ProjectionStatus) -> Self {
+    fn new(projection: &ProjectionStatus, run_here: bool) -> Self {
         let state = match projection.state {
             ProjectionState::Stopped { .. } => "stopped",
             ProjectionState::Paused => "paused",
@@ -70,7 +75,7 @@ impl ProjectionView {
             _ => "running",
         };
         let (behind, parked) = (projection.lag_events, projection.parked);
-        Self { name: projection.id.to_string(), state, behind, parked }
+        Self { name: projection.id.to_string(), state, run_here, behind, parked }
     }
 }
 
@@ -84,11 +89,14 @@ impl ProjectionView {
 )]
 pub(super) async fn show<S: ReadModelStore>(State(shop): State<Shop<S>>) -> Result<impl IntoResponse, Problem> {
     let all = shop.store.projections().await?;
-    let status = all.iter().map(HealthStatus::of).fold(HealthStatus::Healthy, HealthStatus::and);
+    let is_run_here = |projection: &ProjectionStatus| shop.run_here.contains(&projection.id);
+    let ours = all.iter().filter(|projection| is_run_here(projection));
+    let status = ours.map(HealthStatus::of).fold(HealthStatus::Healthy, HealthStatus::and);
     let code = match status {
         HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
         HealthStatus::Healthy | HealthStatus::Degraded => StatusCode::OK,
     };
     // Why something has stopped may hold what is nobody else's business. It is in the log.
-    Ok((code, Json(HealthView { status, projections: all.iter().map(ProjectionView::new).collect() })))
+    let projections = all.iter().map(|projection| ProjectionView::new(projection, is_run_here(projection))).collect();
+    Ok((code, Json(HealthView { status, projections })))
 }

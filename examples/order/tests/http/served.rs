@@ -3,13 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use es_core::{Document, ReadModelStore, ReadModels};
+use es_core::{Document, ReadModelStore, ReadModels, Runner};
 use es_memory::MemoryStore;
 use es_postgres::PgStore;
 use es_test_support::Database;
 use order::client::{Answer, Client, Request};
 use order::http::{ServeError, serve};
 use order::read_models::{OrderDetails, OrderSummary, StockLevel};
+use order::service::runner;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -34,13 +35,19 @@ pub(crate) async fn on_postgres(database: &Database) -> Served<PgStore> {
 
 impl<S: ReadModelStore> Served<S> {
     pub(crate) async fn start(store: S) -> Self {
+        let runner = runner(&store);
+        Self::start_with(store, runner).await
+    }
+
+    /// The same with a runner of the test's own.
+    pub(crate) async fn start_with(store: S, runner: Runner<S>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async {
             let _ = stopped.await;
         };
-        let service = tokio::spawn(serve(listener, store.clone(), stopped));
+        let service = tokio::spawn(serve(listener, store.clone(), runner, stopped));
         Self { store, client: Client::new(address), stop: Some(stop), service }
     }
 

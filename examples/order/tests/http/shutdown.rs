@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use es_core::{EventStoreExt, ReadModelStore};
+use es_test_support::Database;
 use order::client::Client;
 use order::domain::OrderId;
 use order::domain::order::{Order, Status};
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::served::{Served, line};
+use crate::served::{Served, line, on_postgres};
 
 on_both! { what_was_answered_is_stored_and_goes_on }
 
@@ -86,4 +88,21 @@ async fn what_was_answered_is_stored_and_goes_on<S: ReadModelStore>(shop: &mut S
         next.once(&format!("/orders/{id}"), |order| order["status"] == "shipped").await;
     }
     next.is_consistent().await;
+}
+
+/// A lock stands in for a database that does not answer: what the runner holds cannot be given back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_answer_does_not_keep_it() {
+    let database = Database::create().await;
+    let mut shop = on_postgres(&database).await;
+    // It is open, and its projections hold their leases.
+    shop.once("/health", |health| health["projections"].as_array().is_some_and(|all| all.len() == 6)).await;
+    shop.receive("cup", 1).await;
+    shop.once("/stock/cup", |cup| cup["on_hand"] == 1).await;
+    let mut lock = PgConnection::connect(database.url()).await.unwrap();
+    sqlx::query("BEGIN").execute(&mut lock).await.unwrap();
+    sqlx::query("LOCK TABLE es.projection_parts IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    shop.ask_to_stop();
+    shop.stopped().await;
+    assert!(shop.client.get("/health").send().await.is_err(), "nobody listens any more");
 }
