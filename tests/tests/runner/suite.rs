@@ -156,7 +156,6 @@ macro_rules! runner_tests {
                 a_rebuild_beside_writers_equals_a_fold
                 what_was_left_out_stays_out
             }
-        }
             widening {
                 what_wants_more_than_it_has_seen_is_refused
                 what_wanted_less_for_a_while_has_missed_something
@@ -164,6 +163,7 @@ macro_rules! runner_tests {
                 what_is_inline_and_wants_more_is_refused
                 where_one_cannot_be_started_the_others_stops_are_kept
             }
+        }
     };
     ($open:expr; $($theme:ident { $($case:ident)* })*) => {
         $(

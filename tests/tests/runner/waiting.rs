@@ -230,6 +230,7 @@ pub async fn a_retry_that_was_asked_for_is_waited_for<S: World>(store: S) {
     put_texts(&store, "ada", &["one", "poison", "three", "worse", "five"]).await;
     runner().run_to_end().await.unwrap();
     script.mend("poison");
+    script.slowness.store(50, Ordering::SeqCst);
     control(&store, &id("notes"), Control::RetryDeadLetters).await;
     runner().run_to_end().await.unwrap();
     assert_eq!(texts(&store, "ada").await, ["one", "poison", "three"]);
