@@ -1,10 +1,11 @@
 //! Between an enum of events and the JSON of one variant.
 //!
 //! The type of an event is stored beside its payload, so the payload is the variant's content alone. The enum's own
-//! serde implementation writes and reads it, through the two adapters below, and so every serde attribute on variants
-//! and fields holds. Nothing is generated per variant, and nothing passes through a `Value`.
+//! serde implementation writes and reads it, through the adapters below, and so every serde attribute on variants and
+//! fields holds. Nothing is generated per variant, and nothing passes through a `Value`.
 
 mod de;
+mod finite;
 mod ser;
 
 use serde::Serialize;
@@ -14,22 +15,16 @@ use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::event::{EncodedEvent, EventType};
 use crate::upcast::to_current;
 
+pub(crate) use finite::to_json;
+
 /// The content of an externally tagged enum's variant, as JSON.
 pub fn encode_variant<E: Serialize>(event: &E, event_type: &EventType) -> Result<String, EncodeError> {
-    let mut json = Vec::with_capacity(128);
-    event
-        .serialize(ser::VariantSerializer(&mut serde_json::Serializer::new(&mut json)))
-        .map_err(|source| EncodeError::new(event_type.name(), source))?;
-    into_text(json, event_type)
+    encode_struct(&ser::Variant(event), event_type)
 }
 
 /// A struct that is an event by itself, as JSON.
 pub fn encode_struct<E: Serialize>(event: &E, event_type: &EventType) -> Result<String, EncodeError> {
-    serde_json::to_string(event).map_err(|source| EncodeError::new(event_type.name(), source))
-}
-
-fn into_text(json: Vec<u8>, event_type: &EventType) -> Result<String, EncodeError> {
-    String::from_utf8(json).map_err(|source| EncodeError::new(event_type.name(), serde::ser::Error::custom(source)))
+    to_json(event).map_err(|source| EncodeError::new(event_type.name(), source))
 }
 
 /// Reads the content of the variant that serde numbers `index`.

@@ -280,7 +280,10 @@ pub enum InvalidAppend {
 ///
 /// let refused = NewEvent::encode(&SensorEvent::Measured { celsius: f64::NAN }, &Metadata::default()).unwrap_err();
 /// assert_eq!(refused.event_type(), "sensor.measured");
-/// assert!(refused.to_string().contains("cannot be read back"));
+/// assert_eq!(refused.to_string(), "event `sensor.measured` cannot be written as JSON");
+/// let why = std::error::Error::source(&refused).ok_or("no source")?;
+/// assert_eq!(why.to_string(), "a number that is not finite (NaN, in field `celsius`) cannot be kept in JSON");
+/// # Ok::<(), &str>(())
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[error("event `{event_type}` {problem}")]

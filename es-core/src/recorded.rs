@@ -194,7 +194,8 @@ impl NewEvent {
     ///
     /// # Errors
     /// [`EncodeError`] when the event cannot be written, or could not be read back: such an event would make its stream
-    /// unreadable for ever, so it is refused here, before it is stored.
+    /// unreadable for ever, so it is refused here, before it is stored. So is one with a number that is not finite, which JSON
+    /// does not have, and which an `Option` would read as `None`.
     pub fn encode<E: Event>(event: &E, metadata: &Metadata) -> Result<Self, EncodeError> {
         Self::encode_and_reread(event, metadata).map(|(new, _)| new)
     }

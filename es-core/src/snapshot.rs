@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::codec::to_json;
 use crate::stream::{StreamId, Version};
 
 /// A state as a store keeps it.
@@ -184,7 +185,7 @@ impl<A: Serialize + DeserializeOwned> Snapshots<A> {
     }
 
     fn with(policy: Policy) -> Self {
-        let codec = Codec { encode: serde_json::to_string::<A>, decode: |json| serde_json::from_str(json) };
+        let codec = Codec { encode: to_json::<A>, decode: |json| serde_json::from_str(json) };
         Self { policy, state_version: 1, codec: Some(codec) }
     }
 }

@@ -6,11 +6,20 @@ use serde::ser::{
     SerializeTupleVariant, Serializer,
 };
 
+/// An enum of which only the variant's content is written.
+pub(super) struct Variant<'a, E>(pub &'a E);
+
+impl<E: Serialize> Serialize for Variant<'_, E> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(VariantSerializer(to))
+    }
+}
+
 /// Passes a variant's content on to `S`. Anything but a variant is refused: the enum is not externally tagged then.
-pub(super) struct VariantSerializer<S>(pub S);
+struct VariantSerializer<S>(S);
 
 /// The content of a tuple or struct variant.
-pub(super) struct Content<T>(T);
+struct Content<T>(T);
 
 macro_rules! refuse {
     ($($method:ident($($kind:ty),*);)*) => {$(

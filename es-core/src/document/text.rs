@@ -2,6 +2,7 @@
 
 use serde_json::Error as JsonError;
 
+use crate::codec::to_json;
 use crate::document::Document;
 use crate::read_model::ProjectionId;
 
@@ -79,7 +80,7 @@ pub(crate) fn decode<D: Document>(id: &ProjectionId, key: &str, json: &str) -> R
 /// own events and the page of a list that it is on.
 pub(crate) fn encode<D: Document>(id: &ProjectionId, key: &str, document: &D) -> Result<String, DocumentError> {
     let failed = |kind| move |source| DocumentError::new(kind, id, key, source);
-    let json = serde_json::to_string(document).map_err(failed(Kind::Unwritable))?;
+    let json = to_json(document).map_err(failed(Kind::Unwritable))?;
     serde_json::from_str::<D>(&json).map_err(failed(Kind::Unfaithful))?;
     Ok(json)
 }

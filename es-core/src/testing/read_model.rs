@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::aggregate::Aggregate;
+use crate::codec::to_json;
 use crate::document::Document;
 use crate::event::IntoEvents;
 use crate::id::AsId;
@@ -201,7 +202,7 @@ impl<S: ReadModelStore, D: Document> ReadModelTest<S, AllDocuments<D>> {
     /// When the document cannot be written.
     #[track_caller]
     pub fn expect(self, key: impl Into<String>, document: D) -> Self {
-        match serde_json::to_value(&document) {
+        match to_json(&document).and_then(|json| serde_json::from_str(&json)) {
             Ok(document) => self.expect_value(key.into(), Some(document)),
             Err(error) => panic!("the expected document cannot be written as JSON: {error}"),
         }

@@ -288,7 +288,11 @@ mod outcome {
     #[derive(Debug, es_core::Event, Serialize, Deserialize)]
     #[event(category = "sensor")]
     enum SensorEvent {
-        Measured { celsius: f64 },
+        Measured {
+            celsius: Option<f64>,
+            #[serde(skip_serializing_if = "String::is_empty")]
+            place: String,
+        },
     }
 
     #[derive(Debug, Default, Aggregate)]
@@ -299,7 +303,7 @@ mod outcome {
         fn take_in(&mut self, _: SensorEvent) {}
 
         fn measure(&self, command: Measure, _: &Context) -> Result<SensorEvent, Infallible> {
-            Ok(SensorEvent::Measured { celsius: command.celsius })
+            Ok(SensorEvent::Measured { celsius: command.celsius, place: command.place.into() })
         }
     }
 
@@ -307,19 +311,31 @@ mod outcome {
     #[command(aggregate = Sensor, handle = Sensor::measure, error = Infallible)]
     struct Measure {
         id: String,
-        celsius: f64,
+        celsius: Option<f64>,
+        place: &'static str,
     }
 
     #[tokio::test]
     async fn an_event_that_could_not_be_read_back_is_refused_before_it_is_stored() {
         let store = MemoryStore::new();
-        let error = store.execute(Measure { id: ada(), celsius: f64::NAN }).await.unwrap_err();
-        assert!(
-            matches!(&error, ExecuteError::Store(Error::Encode(e)) if e.event_type() == "sensor.measured"),
-            "{error}"
-        );
+        let measure = |celsius, place| Measure { id: ada(), celsius, place };
+        for (command, said) in [
+            (measure(Some(1.5), ""), "event `sensor.measured` can be written as JSON, but cannot be read back: "),
+            (
+                measure(Some(f64::NAN), "attic"),
+                "event `sensor.measured` cannot be written as JSON: a number that is not finite (NaN, in field `celsius`) ",
+            ),
+        ] {
+            let error = store.execute(command).await.unwrap_err();
+            let ExecuteError::Store(Error::Encode(refused)) = &error else { panic!("{error:?}") };
+            let source = std::error::Error::source(refused).expect("serde's own words");
+            assert_eq!(refused.event_type(), "sensor.measured");
+            assert!(format!("{refused}: {source}").starts_with(said), "{refused}: {source}");
+        }
         assert!(!store.load::<Sensor>(&ada()).await.unwrap().exists());
-        store.execute(Measure { id: ada(), celsius: 21.5 }).await.unwrap();
+        for celsius in [None, Some(21.5)] {
+            store.execute(measure(celsius, "attic")).await.unwrap();
+        }
     }
 
     #[tokio::test]
@@ -415,6 +431,27 @@ mod snapshots {
         }
     }
 
+    /// What went in for each time that something came out, which is none so far.
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    struct Ratio {
+        deposited: f64,
+        ratio: Option<f64>,
+    }
+
+    impl Aggregate for Ratio {
+        type Id = String;
+        type Event = Event;
+
+        fn apply(&mut self, _: Event) {
+            self.deposited += 1.0;
+            self.ratio = Some(self.deposited / 0.0);
+        }
+
+        fn snapshots() -> Snapshots<Self> {
+            Snapshots::every(2)
+        }
+    }
+
     #[derive(Debug, Default, Serialize, Deserialize)]
     struct Slow;
 
@@ -446,6 +483,7 @@ mod snapshots {
     }
 
     poke!(PokeChoosy, Choosy);
+    poke!(PokeRatio, Ratio);
     poke!(PokeSlow, Slow);
 
     #[tokio::test]
@@ -455,6 +493,15 @@ mod snapshots {
             store.execute(PokeChoosy { id: ada() }).await.unwrap();
         }
         assert_eq!(store.offered(), [5, 10]);
+    }
+
+    #[tokio::test]
+    async fn a_state_that_would_come_back_as_another_one_is_not_offered() {
+        let store = Faulty::default();
+        for _ in 0..5 {
+            store.execute(PokeRatio { id: ada() }).await.unwrap();
+        }
+        assert_eq!((store.offered(), store.load::<Ratio>(&ada()).await.unwrap().ratio), (vec![], Some(f64::INFINITY)));
     }
 
     #[tokio::test]

@@ -205,6 +205,23 @@ fn json_that_cannot_be_read_again_is_noticed() {
     assert_says(&said, &["document `ada` cannot be read again: ", "missing field `cents`", "{\n  \"sum\": 50\n}\n"]);
 }
 
+document! { Share { of_nothing: Option<f64> } key own; apply |of: &mut Share, event| of.of_nothing = Some(cents(event) as f64 / 0.0) }
+
+#[test]
+fn a_number_that_is_not_finite_is_noticed() {
+    let said = message(three_deposits::<Share>().verify());
+    assert_says(
+        &said,
+        &["document `ada` cannot be written as JSON: a number that is not finite (inf, in field `of_nothing`) cannot"],
+    );
+    let expected = || three_deposits::<Share>().expect("ada", Share { of_nothing: Some(f64::NAN) });
+    let said = message(async { drop(expected()) });
+    assert_says(
+        &said,
+        &["the expected document cannot be written as JSON: a number that is not finite (NaN, in field"],
+    );
+}
+
 document! { Ghost { #[serde(skip)] alive: bool } key own; apply |of: &mut Ghost, _: &_| of.alive = true; deleted |of: &Ghost| !of.alive }
 
 #[test]

@@ -113,20 +113,24 @@ pub async fn a_panic_in_a_document_is_a_failure<S: World>(store: S) {
     }
 }
 
-/// JSON has no such number, and writes `null`. Were that stored, nobody could read the document, nor the page that it is on.
+/// JSON has no such number, and `null` in its place would be read as `None`. What leaves out a field could not be read at all, nor
+/// could the page that it is on.
 pub async fn what_could_not_be_read_again_is_not_stored<S: World>(store: S) {
     put_texts(&store, "ada", &["one", "not a number", "three"]).await;
     put_texts(&store, "bob", &["one"]).await;
     put_texts(&store, "eve", &["not a text", "two"]).await;
+    put_texts(&store, "ida", &["left out", "two"]).await;
     let run = |on_failure| Runner::new(store.clone()).settings(giving_up(on_failure)).document::<Mean>().start();
     let means = || async {
         let all = all::<S, Mean>(&store).await;
         all.into_iter().map(|(key, document)| (key, document.mean)).collect::<Vec<_>>()
     };
-    let (number, text) = (
-        "document `ada` of `mean v1` could not be read again once it is stored, because JSON does not hold what is in it: \
-         invalid type: null, expected f64",
+    let (number, text, left_out) = (
+        "document `ada` of `mean v1` cannot be written as JSON: a number that is not finite (NaN, in field `spread`) cannot be \
+         kept in JSON",
         "document `eve` of `mean v1` cannot be written as JSON: key must be a string",
+        "document `ida` of `mean v1` could not be read again once it is stored, because JSON does not hold what is in it: \
+         missing field `left_out`",
     );
 
     let running = run(OnFailure::stop()).await.unwrap();
@@ -143,6 +147,7 @@ pub async fn what_could_not_be_read_again_is_not_stored<S: World>(store: S) {
     let letters = store.dead_letters(&id("mean")).await.unwrap();
     assert!(letters[0].error.starts_with(number), "{letters:?}");
     assert_eq!((letters[1].error.as_str(), &letters[1].status), (text, &DeadLetterStatus::Parked));
+    assert!(letters.iter().any(|letter| letter.error.starts_with(left_out)), "{letters:?}");
 }
 
 pub async fn a_rebuilt_document_that_could_not_be_read_again_is_not_stored<S: World>(store: S) {

@@ -167,11 +167,15 @@ impl Document for Fragile {
     }
 }
 
-/// What JSON cannot hold: a note `not a number` makes the mean one, and `not a text` gives a map keys that are not texts.
+/// What JSON cannot hold: a note `not a number` makes the spread one, `not a text` gives a map keys that are not texts, and `left
+/// out` leaves out a field that has no default.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Mean {
     pub mean: f64,
+    spread: Option<f64>,
     seen: HashMap<Option<bool>, u32>,
+    #[serde(skip_serializing_if = "bool::clone")]
+    left_out: bool,
 }
 
 impl Document for Mean {
@@ -184,8 +188,9 @@ impl Document for Mean {
 
     fn apply(&mut self, event: &Recorded<AccountEvent>) {
         match event.event.text().as_str() {
-            "not a number" => self.mean = f64::NAN,
+            "not a number" => self.spread = Some(f64::NAN),
             "not a text" => drop(self.seen.insert(None, 1)),
+            "left out" => self.left_out = true,
             _ => self.mean += 1.0,
         }
     }

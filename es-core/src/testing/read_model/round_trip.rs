@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::codec::to_json;
 use crate::document::{self, Document, IntoKeys};
 use crate::read_model::ProjectionId;
 use crate::recorded::Recorded;
@@ -83,7 +84,7 @@ impl<D: Document> Twins<D> {
 }
 
 fn write<D: Document>(key: &str, document: &D) -> Result<String, String> {
-    serde_json::to_string(document).map_err(|error| format!("document `{key}` cannot be written as JSON: {error}"))
+    to_json(document).map_err(|error| format!("document `{key}` cannot be written as JSON: {error}"))
 }
 
 fn read<D: Document>(id: &ProjectionId, key: &str, text: &str) -> Result<D, String> {
