@@ -445,6 +445,7 @@ macro_rules! read_model_conformance_tests {
             words {
                 every_word_takes_the_lease_away
                 word_for_one_that_has_stopped_says_so
+                word_for_one_that_is_paused_says_so
                 what_is_under_way_is_done_before_a_word_or_not_at_all
                 a_word_that_a_version_serves_leaves_the_leases_alone
                 word_for_an_unknown_projection_finds_nothing

@@ -6,11 +6,11 @@ mod suite;
 #[path = "runner/on_postgres.rs"]
 mod on_postgres;
 
-use es_core::{FailureClass, OnFailure, Projector, Recorded, Runner};
+use es_core::{FailureClass, OnFailure, ProjectionId, Projector, ReadModelStore, Recorded, Runner};
 use on_postgres::open;
 use sqlx::PgConnection;
 use suite::domain::AccountEvent;
-use suite::world::{self, giving_up, put_texts};
+use suite::world::{self, account, giving_up, put_texts};
 
 runner_tests!(open());
 
@@ -37,4 +37,38 @@ async fn what_the_server_has_no_time_for_is_of_that_class() {
     let (_, reason) = running.stopped().await;
     assert_eq!(reason.class(), Some(FailureClass::TooSlow), "{reason:?}");
     running.stop().await;
+}
+
+/// What it is to do to the connection that it was lent. Nothing comes back of it.
+struct Careless(&'static str);
+
+impl Projector for Careless {
+    const NAME: &'static str = "careless";
+    type Event = AccountEvent;
+    type Target = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn project(&self, event: &Recorded<AccountEvent>, db: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if event.stream == account("bob") {
+            let _ = sqlx::raw_sql(self.0).execute(db).await;
+        }
+        Ok(())
+    }
+}
+
+/// It is the projection's failure and no other's, so it stands for the event, and the policy says what becomes of that.
+#[tokio::test]
+async fn what_a_projector_has_done_to_its_transaction_is_a_failure_of_its_own() {
+    for (does, told) in [("SELECT 1 / 0", "it did not return the error"), ("ROLLBACK", "must not say COMMIT or ROLLBACK")] {
+        let (store, _database) = open().await.unwrap();
+        for name in ["ada", "bob", "eve"] {
+            put_texts(&store, name, &["one"]).await;
+        }
+        let runner = Runner::new(store.clone()).settings(giving_up(OnFailure::park())).add(Careless(does));
+        runner.run_to_end().await.unwrap();
+        let letters = store.dead_letters(&ProjectionId::new("careless", 1).unwrap()).await.unwrap();
+        let [letter] = letters.as_slice() else { panic!("{does}: {letters:?}") };
+        assert_eq!((&letter.stream, letter.class), (&account("bob"), Some(FailureClass::Refused)), "{does}");
+        assert!(letter.error.contains(told), "{does}: {}", letter.error);
+    }
 }

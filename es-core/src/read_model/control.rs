@@ -74,6 +74,7 @@ pub enum Control {
 ///     Ok(match store.control(id, Control::RetryDeadLetters).await? {
 ///         ControlAnswer::Accepted => "they are tried again".into(),
 ///         ControlAnswer::AcceptedWhileStopped { reason, .. } => format!("start it first: it has stopped, as {reason}"),
+///         ControlAnswer::AcceptedWhilePaused => "resume it first".into(),
 ///         ControlAnswer::Nothing => "nothing waits".into(),
 ///         _ => "a later release knows".into(),
 ///     })
@@ -81,19 +82,22 @@ pub enum Control {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "a word for a projection that has stopped is not heard before it is started again"]
+#[must_use = "a word for a projection that has stopped, or is paused, is not heard before it goes on again"]
 pub enum ControlAnswer {
     /// Whoever runs the projection does it within about a second. Where nobody runs it at the moment, which the store cannot
     /// know, it is kept until somebody does. [`Control::Serve`] is done by now.
     Accepted,
     /// The word is kept, but the projection, or a part of it, has [stopped by itself](crate::ProjectionState::Stopped): it is not
-    /// heard before a runner is started with it again.
+    /// heard before a runner is started with it again. Where it is paused too, also not before it is resumed.
     AcceptedWhileStopped {
         /// Why it has stopped.
         reason: String,
         /// Of which kind that was, where it is known.
         class: Option<FailureClass>,
     },
+    /// The word is kept, but the projection is paused: it is not heard before a [`Control::Resume`]. A pause itself is
+    /// [`Accepted`](Self::Accepted).
+    AcceptedWhilePaused,
     /// There is nothing that the word could be about, and none was left: no such projection, no stream of it that is parked at
     /// that event, or none at all.
     Nothing,

@@ -15,9 +15,9 @@ use crate::timestamp::Timestamp;
 pub enum ProjectionState {
     /// It runs, or will as soon as somebody starts it.
     Running,
-    /// Somebody asked for a pause.
+    /// Somebody asked for a pause. One that has stopped as well is [`Stopped`](Self::Stopped): a pause does not hide why.
     Paused,
-    /// It stopped by itself, or one of its parts did.
+    /// It stopped by itself, or one of its parts did. It goes on when a runner is started with it, unless it is paused too.
     Stopped {
         /// Why.
         reason: String,

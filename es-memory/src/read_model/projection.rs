@@ -131,8 +131,8 @@ impl Projection {
     fn state(&self) -> ProjectionState {
         match self.stopped() {
             _ if self.inline => ProjectionState::Inline,
-            _ if self.words.paused => ProjectionState::Paused,
             Some(Stop { reason, class }) => ProjectionState::Stopped { reason, class: Some(class) },
+            None if self.words.paused => ProjectionState::Paused,
             None => ProjectionState::Running,
         }
     }
@@ -271,6 +271,7 @@ impl Projection {
     /// Leaves word, if there is what it is about: whoever works has to claim again, and so learns of it.
     pub(crate) fn control(&mut self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
         self.check_run(id)?;
+        let is_pause = control == Control::Pause;
         let found = match control {
             Control::Pause => self.pause(true),
             Control::Resume => self.pause(false),
@@ -293,6 +294,7 @@ impl Projection {
         self.take_leases();
         Ok(match self.stopped() {
             Some(Stop { reason, class }) => ControlAnswer::AcceptedWhileStopped { reason, class: Some(class) },
+            None if self.words.paused && !is_pause => ControlAnswer::AcceptedWhilePaused,
             None => ControlAnswer::Accepted,
         })
     }

@@ -98,8 +98,8 @@ fn status(row: &PgRow) -> Result<ProjectionStatus, Failure> {
 pub(crate) fn state_in(row: &PgRow, first: usize, class: usize) -> Result<ProjectionState, Failure> {
     Ok(match (row.try_get(first)?, row.try_get(first + 1)?, row.text_or_null(first + 2)?) {
         (true, ..) => ProjectionState::Inline,
-        (_, true, _) => ProjectionState::Paused,
         (.., Some(reason)) => ProjectionState::Stopped { reason: reason.to_owned(), class: class_in(row, class)? },
+        (_, true, None) => ProjectionState::Paused,
         (.., None) => ProjectionState::Running,
     })
 }

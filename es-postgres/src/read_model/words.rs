@@ -1,7 +1,7 @@
 //! Words that are left for whoever runs a projection.
 
 use es_core::{Control, ControlAnswer, Error, ProjectionId};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 use crate::connections::Ask;
 use crate::error::Failure;
@@ -19,10 +19,13 @@ pub(crate) const SETTLE_LETTERS: &str = "SELECT {schema}.settle_letters($1, $2, 
 
 pub(crate) const SERVE: &str = "SELECT answer, reached, history FROM {schema}.serve_projection($1, $2)";
 
-/// Why a projection has stopped, if it has.
+/// Why a projection has stopped, if it has, and whether it is paused.
 pub(crate) const STOPPED: &str = "
-SELECT stopped, stopped_class FROM {schema}.projection_parts
- WHERE name = $1 AND version = $2 AND stopped IS NOT NULL ORDER BY first_slice LIMIT 1";
+SELECT p.paused, a.stopped, a.stopped_class FROM {schema}.projections p
+  LEFT JOIN LATERAL (SELECT s.stopped, s.stopped_class FROM {schema}.projection_parts s
+                      WHERE s.name = $1 AND s.version = $2 AND s.stopped IS NOT NULL
+                      ORDER BY s.first_slice LIMIT 1) a ON true
+ WHERE p.name = $1 AND p.version = $2";
 
 pub(crate) const DIVIDE: &str = "SELECT {schema}.divide_projection($1, $2)";
 
@@ -114,9 +117,16 @@ impl Ask for LeaveWord<'_> {
             return Ok(ControlAnswer::Accepted);
         }
         // Asked when the word is committed: who stops after that has not missed it.
-        let stopped = of(&sql.read_models.stopped, self.0).fetch_optional(connection).await?;
-        let Some(row) = stopped else { return Ok(ControlAnswer::Accepted) };
-        Ok(ControlAnswer::AcceptedWhileStopped { reason: row.text(0)?.to_owned(), class: class_in(&row, 1)? })
+        let Some(row) = of(&sql.read_models.stopped, self.0).fetch_optional(connection).await? else {
+            return Ok(ControlAnswer::Accepted);
+        };
+        Ok(match (row.text_or_null(1)?, row.try_get(0)?) {
+            (Some(reason), _) => {
+                ControlAnswer::AcceptedWhileStopped { reason: reason.to_owned(), class: class_in(&row, 2)? }
+            }
+            (None, true) if *self.1 != Control::Pause => ControlAnswer::AcceptedWhilePaused,
+            (None, _) => ControlAnswer::Accepted,
+        })
     }
 }
 
@@ -127,7 +137,6 @@ impl Ask for Divide<'_> {
     type Answer = bool;
 
     async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
-        use sqlx::Row;
         Ok(of(&sql.read_models.divide, self.0).fetch_one(connection).await?.try_get(0)?)
     }
 }

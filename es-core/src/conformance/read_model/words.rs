@@ -75,6 +75,32 @@ pub async fn what_is_under_way_is_done_before_a_word_or_not_at_all<S: ReadModelC
     }
 }
 
+/// Nobody hears it before it is resumed, and whoever leaves it should know.
+pub async fn word_for_one_that_is_paused_says_so<S: ReadModelCandidate>(store: S) {
+    let (id, other) = (divided(&store, "held_back", 2).await, owned(&store, "going_on").await);
+    let parked = letter(1, 1);
+    post(&store, &id, std::slice::from_ref(&parked)).await;
+    assert_eq!(answer(&store, &id, Control::Pause).await, ControlAnswer::Accepted, "a pause is heard");
+    assert_eq!(answer(&store, &id, Control::Pause).await, ControlAnswer::Accepted, "as often as it is asked for");
+    let words = [
+        Control::RetryDeadLetter { stream: parked.stream.clone(), first: parked.first },
+        Control::RetryDeadLetters,
+        Control::DiscardDeadLetter { stream: parked.stream.clone(), first: parked.first, reason: "no".to_owned() },
+        Control::Rewind { to: Position(0) },
+        Control::Rebuild,
+    ];
+    for word in words {
+        let told = answer(&store, &id, word.clone()).await;
+        assert_eq!(told, ControlAnswer::AcceptedWhilePaused, "{word:?} is not heard by one that is paused");
+        assert!(told.is_accepted(), "{word:?} is kept");
+    }
+    let nothing = Control::RetryDeadLetter { stream: parked.stream, first: Version(9) };
+    assert_eq!(answer(&store, &id, nothing).await, ControlAnswer::Nothing, "there is nothing that it is about");
+    assert_eq!(answer(&store, &other.id, Control::Rebuild).await, ControlAnswer::Accepted, "others hear");
+    assert_eq!(answer(&store, &id, Control::Resume).await, ControlAnswer::Accepted, "it is resumed by that");
+    assert_eq!(answer(&store, &id, Control::Rebuild).await, ControlAnswer::Accepted, "and hears again");
+}
+
 /// Nobody hears it before it is started again, and whoever leaves it should know.
 pub async fn word_for_one_that_has_stopped_says_so<S: ReadModelCandidate>(store: S) {
     let (id, other) = (divided(&store, "deaf", 2).await, owned(&store, "hearing").await);
