@@ -59,7 +59,9 @@ impl Projector for Careless {
 /// It is the projection's failure and no other's, so it stands for the event, and the policy says what becomes of that.
 #[tokio::test]
 async fn what_a_projector_has_done_to_its_transaction_is_a_failure_of_its_own() {
-    for (does, told) in [("SELECT 1 / 0", "it did not return the error"), ("ROLLBACK", "must not say COMMIT or ROLLBACK")] {
+    for (does, told) in
+        [("SELECT 1 / 0", "it did not return the error"), ("ROLLBACK", "must not say COMMIT or ROLLBACK")]
+    {
         let (store, _database) = open().await.unwrap();
         for name in ["ada", "bob", "eve"] {
             put_texts(&store, name, &["one"]).await;

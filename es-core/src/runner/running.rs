@@ -146,7 +146,8 @@ impl<S: ReadModelStore> Running<S> {
         self.projections.iter().map(|p| (p.id.clone(), p.board.progress())).collect()
     }
 
-    /// Resolves when one of the projections has stopped, with the reason.
+    /// Resolves when one of the projections has stopped, with the reason. Of the first one; asked again, it tells of the same. How
+    /// all of them are, [`progress`](Self::progress) tells: [`Phase::Stopped`].
     pub async fn stopped(&self) -> (ProjectionId, StopReason) {
         first_of(self.projections.iter().map(Started::stopped)).await
     }
