@@ -55,9 +55,9 @@ fn at(waits: &[Duration], percent: usize) -> Duration {
 
 #[tokio::main]
 async fn main() {
-    let mut numbers = std::env::args().skip(1).map(|number| number.parse::<f64>().unwrap());
-    let lasts = Duration::from_secs_f64(numbers.next().unwrap_or(1.0));
-    let events = numbers.next().map_or(1, |events| events as usize);
+    let mut numbers = std::env::args().skip(1);
+    let lasts = Duration::from_secs_f64(numbers.next().map_or(1.0, |seconds| seconds.parse().unwrap()));
+    let events = numbers.next().map_or(1, |events| events.parse().unwrap());
     let database = Database::create_on(&Server::durable().await).await;
     let together = PgStore::connect(database.url()).await.unwrap();
     together.migrate().await.unwrap();
