@@ -126,7 +126,7 @@ pub(super) struct CommandHeaders {
     prefer: Option<String>,
     /// Who asks. Stands in for authentication.
     #[param(rename = "X-Client", example = "web")]
-    x_client: Option<String>,
+    x_client: Option<Name>,
     /// A UUID: the conversation that this belongs to. It comes back in the answer; without it, a new one does.
     #[param(rename = "X-Correlation-Id")]
     x_correlation_id: Option<String>,

@@ -77,7 +77,7 @@ fn word(status: OrderStatus) -> &'static str {
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "orders",
     params(
-        ("id" = String, Path, description = "The order."),
+        ("id" = Name, Path, description = "The order."),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what was seen: is it still so, the answer is 304."),
     ),
     responses(

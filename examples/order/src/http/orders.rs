@@ -15,7 +15,7 @@ use super::Shop;
 use super::asked::{Asked, CommandHeaders};
 use super::bodies::{NoBody, Object};
 use super::names::Name;
-use super::problems::{CommandRefused, ProblemView};
+use super::problems::{BodyRefused, CommandRefused, KeyRefused, OrderRefused, ProblemView};
 use super::requests::{CheckOut, NewLine, PlaceOrder};
 use super::views::OrderView;
 use crate::domain::order::{CancelReason, OrderCommand};
@@ -36,11 +36,9 @@ const IDS: Uuid = Uuid::from_u128(0x0b6f_5f0c_9c55_4d58_8b0e_5c1d_0f0e_77a1);
     responses(
         (status = 201, description = "It is placed.", body = OrderView, headers(
             ("Location" = String, description = "Where the order is."),
-            ("ETag" = String, description = "Its version, for `If-Match`."),
-            ("Idempotency-Replayed" = String, description = "`true`, if this is the first answer once more."),
         )),
         (status = 202, description = "It is placed, and does not show yet, though the client has waited.", body = OrderView),
-        CommandRefused,
+        CommandRefused, OrderRefused, BodyRefused,
     )
 )]
 pub(super) async fn place<S: ReadModelStore>(
@@ -65,13 +63,13 @@ fn fresh_id(asked: &Asked) -> OrderId {
 /// Adds a line to a draft
 #[utoipa::path(
     post, path = "/orders/{id}/lines", tag = "orders",
-    params(("id" = String, Path, description = "The order."), CommandHeaders),
+    params(("id" = Name, Path, description = "The order."), CommandHeaders),
     request_body(content = NewLine, example = json!({ "sku": "cup", "quantity": 1, "price": 700 })),
     responses(
-        (status = 200, description = "It is added.", body = OrderView, headers(("ETag" = String, description = "The order's version."))),
+        (status = 200, description = "It is added.", body = OrderView),
         (status = 202, description = "It is added, and does not show yet, though the client has waited.", body = OrderView),
         (status = 404, description = "`no-such-order`", body = ProblemView, content_type = "application/problem+json"),
-        CommandRefused,
+        CommandRefused, OrderRefused, BodyRefused,
     )
 )]
 pub(super) async fn add_line<S: ReadModelStore>(
@@ -86,12 +84,12 @@ pub(super) async fn add_line<S: ReadModelStore>(
 /// Takes a line from a draft
 #[utoipa::path(
     delete, path = "/orders/{id}/lines/{sku}", tag = "orders",
-    params(("id" = String, Path, description = "The order."), ("sku" = String, Path, description = "The line's article."), CommandHeaders),
+    params(("id" = Name, Path, description = "The order."), ("sku" = Name, Path, description = "The line's article."), CommandHeaders),
     responses(
-        (status = 200, description = "It is gone.", body = OrderView, headers(("ETag" = String, description = "The order's version."))),
+        (status = 200, description = "It is gone.", body = OrderView),
         (status = 202, description = "It is gone, and does still show, though the client has waited.", body = OrderView),
         (status = 404, description = "`no-such-order` or `no-such-line`", body = ProblemView, content_type = "application/problem+json"),
-        CommandRefused,
+        CommandRefused, OrderRefused, KeyRefused,
     )
 )]
 pub(super) async fn remove_line<S: ReadModelStore>(
@@ -109,13 +107,13 @@ pub(super) async fn remove_line<S: ReadModelStore>(
 /// by then is undone.
 #[utoipa::path(
     post, path = "/orders/{id}/checkout", tag = "orders",
-    params(("id" = String, Path, description = "The order."), CommandHeaders),
+    params(("id" = Name, Path, description = "The order."), CommandHeaders),
     request_body(content = CheckOut, example = json!({ "card": "tok-1" })),
     responses(
-        (status = 200, description = "It is checked out.", body = OrderView, headers(("ETag" = String, description = "The order's version."))),
+        (status = 200, description = "It is checked out.", body = OrderView),
         (status = 202, description = "It is checked out, and does not show yet, though the client has waited.", body = OrderView),
         (status = 404, description = "`no-such-order`", body = ProblemView, content_type = "application/problem+json"),
-        CommandRefused,
+        CommandRefused, OrderRefused, BodyRefused,
     )
 )]
 pub(super) async fn check_out<S: ReadModelStore>(
@@ -132,12 +130,12 @@ pub(super) async fn check_out<S: ReadModelStore>(
 /// As long as it is not ready to ship. What was reserved is released, what was paid is given back.
 #[utoipa::path(
     post, path = "/orders/{id}/cancel", tag = "orders",
-    params(("id" = String, Path, description = "The order."), CommandHeaders),
+    params(("id" = Name, Path, description = "The order."), CommandHeaders),
     responses(
-        (status = 200, description = "It is cancelled.", body = OrderView, headers(("ETag" = String, description = "The order's version."))),
+        (status = 200, description = "It is cancelled.", body = OrderView),
         (status = 202, description = "It is cancelled, and does not show yet, though the client has waited.", body = OrderView),
         (status = 404, description = "`no-such-order`", body = ProblemView, content_type = "application/problem+json"),
-        CommandRefused,
+        CommandRefused, OrderRefused, KeyRefused,
     )
 )]
 pub(super) async fn cancel<S: ReadModelStore>(

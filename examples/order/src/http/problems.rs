@@ -81,35 +81,62 @@ pub(super) struct ProblemView {
     /// What went wrong this time.
     #[schema(example = "the order is shipped, and only a draft can be changed or checked out")]
     detail: Option<String>,
+    /// What does not fit, if it is one field of the body, or one part of the path or of the query.
+    #[schema(example = "lines[0].quantity")]
+    field: Option<String>,
 }
 
-/// What a command may be answered with when it is not done.
+/// What every command may be answered with when it is not done.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its shape is wanted")]
 pub(super) enum CommandRefused {
-    /// A name or a header cannot be understood, or the body is no JSON.
+    /// A name or a header cannot be understood, or the body: it is no JSON, or there should be none.
     #[response(status = 400, content_type = "application/problem+json")]
     Malformed(ProblemView),
-    /// It is not possible in the state that the order is in: `not-a-draft`, `already-placed`, `already-in-order`, `nothing-to-check-out`,
-    /// `too-late-to-cancel`.
-    #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(ProblemView),
     /// `If-Match` or `If-None-Match` does not hold any more. The header `ETag` has what does.
     #[response(status = 412, content_type = "application/problem+json")]
     Stale(ProblemView),
+    /// Something is wrong with the shop. Its log has more, under the member `correlation_id`.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Failed(ProblemView),
+    /// The store is not available. The member `safe_to_repeat` says whether to send the request again as it is.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemView),
+}
+
+/// What commands to an order may be answered with besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its shape is wanted")]
+pub(super) enum OrderRefused {
+    /// It is not possible in the state that the order is in: `not-a-draft`, `already-placed`, `already-in-order`, `nothing-to-check-out`,
+    /// `too-late-to-cancel`. Or others were faster, again and again.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(ProblemView),
+}
+
+/// What commands without a body may be answered with besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its shape is wanted")]
+pub(super) enum KeyRefused {
+    /// The idempotency key was used for another request.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Reused(ProblemView),
+}
+
+/// What commands with a body may be answered with besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its shape is wanted")]
+pub(super) enum BodyRefused {
     /// The body is longer than 64 KiB.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(ProblemView),
     /// The body is not said to be `application/json`.
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(ProblemView),
-    /// A field is unknown, missing, of the wrong type or beyond its limits (`too-many-lines`, `too-expensive`), or the idempotency key was used
-    /// for another request.
+    /// A field is unknown, missing, of the wrong type or beyond its limits (of orders also `too-many-lines`, `two-lines-of-one-article`,
+    /// `too-expensive`), or the idempotency key was used for another request.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(ProblemView),
-    /// The store is not available. The member `safe_to_repeat` says whether to send the request again as it is.
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(ProblemView),
 }
 
 /// What a question may be answered with when there is no answer.
@@ -119,6 +146,9 @@ pub(super) enum QuestionRefused {
     /// A name or a parameter cannot be understood.
     #[response(status = 400, content_type = "application/problem+json")]
     Malformed(ProblemView),
+    /// Something is wrong with the shop. Its log has more, under the member `correlation_id`.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Failed(ProblemView),
     /// The store is not available.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemView),

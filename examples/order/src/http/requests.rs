@@ -64,10 +64,9 @@ pub struct ListOrders {
     /// Only orders that are so far.
     pub status: Option<OrderStatus>,
     /// Only orders of this customer.
-    #[param(value_type = Option<String>, example = "ada")]
+    #[param(example = "ada")]
     pub customer: Option<Name>,
     /// Only orders behind this one: the last one of the page before.
-    #[param(value_type = Option<String>)]
     pub after: Option<Name>,
     /// At most so many. The default is 20.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]

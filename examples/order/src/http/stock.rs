@@ -11,7 +11,7 @@ use super::Shop;
 use super::asked::{Asked, CommandHeaders};
 use super::bodies::Object;
 use super::names::Name;
-use super::problems::{CommandRefused, ProblemView, QuestionRefused, no_such_article};
+use super::problems::{BodyRefused, CommandRefused, ProblemView, QuestionRefused, no_such_article};
 use super::requests::Receipt;
 use super::views::StockView;
 use crate::domain::Sku;
@@ -21,12 +21,13 @@ use crate::read_models::StockLevel;
 /// Takes in a delivery
 #[utoipa::path(
     post, path = "/stock/{sku}/receipts", tag = "stock",
-    params(("sku" = String, Path, description = "The article."), CommandHeaders),
+    params(("sku" = Name, Path, description = "The article."), CommandHeaders),
     request_body(content = Receipt, example = json!({ "quantity": 10 })),
     responses(
-        (status = 200, description = "It is taken in.", body = StockView, headers(("ETag" = String, description = "The version of the stock."))),
+        (status = 200, description = "It is taken in.", body = StockView),
         (status = 202, description = "It is taken in, and does not show yet, though the client has waited.", body = StockView),
-        CommandRefused,
+        (status = 409, description = "Others were faster, again and again. Send it once more.", body = ProblemView, content_type = "application/problem+json"),
+        CommandRefused, BodyRefused,
     )
 )]
 pub(super) async fn receive<S: ReadModelStore>(
@@ -43,9 +44,13 @@ pub(super) async fn receive<S: ReadModelStore>(
 /// Shows the stock of an article
 #[utoipa::path(
     get, path = "/stock/{sku}", tag = "stock",
-    params(("sku" = String, Path, description = "The article.")),
+    params(
+        ("sku" = Name, Path, description = "The article."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what was seen: is it still so, the answer is 304."),
+    ),
     responses(
-        (status = 200, description = "What is there.", body = StockView),
+        (status = 200, description = "What is there.", body = StockView, headers(("ETag" = String, description = "The version of the stock."))),
+        (status = 304, description = "It is as it was seen."),
         (status = 404, description = "`no-such-article`", body = ProblemView, content_type = "application/problem+json"),
         QuestionRefused,
     )

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use es_memory::MemoryStore;
+use order::http::names::{MAX_PRICE, MAX_QUANTITY};
 use order::http::{document, routes};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::served::in_memory;
 
@@ -66,7 +67,10 @@ fn every_operation_says_what_it_takes_and_what_it_answers() {
                 for header in ["If-Match", "Idempotency-Key", "Prefer", "X-Client", "X-Correlation-Id", "traceparent"] {
                     assert!(has(header), "{method} {path}: {header}");
                 }
-                for status in ["400", "409", "412", "413", "415", "422", "503"] {
+                let reads = operation["requestBody"].is_object();
+                let of_bodies = ["413", "415"].into_iter().filter(|_| reads);
+                assert_eq!(operation["responses"]["413"].is_object(), reads, "{method} {path}");
+                for status in ["400", "409", "412", "422", "500", "503"].into_iter().chain(of_bodies) {
                     let problem = &operation["responses"][status]["content"]["application/problem+json"];
                     assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{method} {path}: {status}");
                 }
@@ -84,4 +88,31 @@ fn every_reference_leads_somewhere() {
     for reference in references {
         assert!(document.pointer(reference).is_some(), "{reference}");
     }
+}
+
+#[test]
+fn limits_and_headers_are_those_that_are_kept() {
+    let document = serde_json::to_value(document()).unwrap();
+    let schema = |name: &str| &document["components"]["schemas"][name];
+    assert_eq!((&schema("Quantity")["minimum"], &schema("Quantity")["maximum"]), (&json!(1), &json!(MAX_QUANTITY)));
+    assert_eq!((&schema("Price")["minimum"], &schema("Price")["maximum"]), (&json!(0), &json!(MAX_PRICE)));
+    assert_eq!(schema("Name")["pattern"], "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$");
+    for named in ["id", "sku", "customer", "after", "X-Client"] {
+        let parameters = document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap());
+        let parameters = parameters.flat_map(|(_, operation)| operation["parameters"].as_array().into_iter().flatten());
+        for parameter in parameters.filter(|parameter| parameter["name"] == named) {
+            assert!(parameter["schema"].to_string().contains("#/components/schemas/Name"), "{parameter}");
+        }
+    }
+    for (path, status, headers) in [
+        ("/orders", "201", vec!["ETag", "Idempotency-Replayed", "Location", "Preference-Applied", "X-Correlation-Id"]),
+        ("/orders/{id}/cancel", "202", vec!["ETag", "Idempotency-Replayed", "X-Correlation-Id"]),
+        ("/stock/{sku}/receipts", "412", vec!["ETag", "X-Correlation-Id"]),
+        ("/orders/{id}/lines", "503", vec!["Retry-After", "X-Correlation-Id"]),
+    ] {
+        let said = &document["paths"][path]["post"]["responses"][status]["headers"];
+        assert_eq!(said.as_object().unwrap().keys().collect::<Vec<_>>(), headers, "{path} {status}");
+    }
+    let stock = &document["paths"]["/stock/{sku}/receipts"]["post"]["responses"]["409"];
+    assert!(!stock["description"].as_str().unwrap().contains("draft"), "{stock}");
 }
