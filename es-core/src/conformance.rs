@@ -450,6 +450,7 @@ macro_rules! read_model_conformance_tests {
                 a_word_that_a_version_serves_leaves_the_leases_alone
                 word_for_an_unknown_projection_finds_nothing
                 nobody_runs_what_is_written_inline
+                what_a_kind_cannot_do_is_refused
                 words_reach_parked_streams_only
                 all_parked_streams_can_be_tried_again_at_once
             }

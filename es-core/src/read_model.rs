@@ -143,8 +143,9 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     ///
     /// # Errors
     /// [`Error::Setup`] for what cannot be: more parts than there are slices or none, a version that is to serve and has not
-    /// caught up, to run what is written [inline](Registration::inline), to divide what is to be rebuilt or rewound first, and
-    /// to rebuild or rewind what is to be divided first; and the store's own failures.
+    /// caught up, to run what is written [inline](Registration::inline), to divide what is to be rebuilt or rewound first, to
+    /// rebuild or rewind what is to be divided first, and what [its kind cannot do](Control::check): to rebuild or rewind a
+    /// reactor, and to rewind documents; and the store's own failures.
     fn control(&self, id: &ProjectionId, control: Control)
     -> impl Future<Output = Result<ControlAnswer, Error>> + Send;
 

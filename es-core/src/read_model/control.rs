@@ -1,6 +1,7 @@
 //! Word that is left for whoever runs a projection.
 
-use crate::read_model::FailureClass;
+use crate::error::Error;
+use crate::read_model::{FailureClass, ProjectionId, ReadModelKind};
 use crate::recorded::Position;
 use crate::stream::{StreamId, Version};
 
@@ -25,10 +26,11 @@ pub enum Control {
     /// Work again after a [pause](Self::Pause). What was not paused is left alone, apart from the lease. One that has stopped by
     /// itself does not begin again by this: start a runner with it.
     Resume,
-    /// Remove what was written, and begin at the first event.
+    /// Remove what was written, and begin at the first event. Refused to reactors and effects, which would do again what they
+    /// have done.
     Rebuild,
-    /// Take in again whatever comes behind a place. A place ahead of the checkpoint is taken for the checkpoint. Documents
-    /// refuse, because they would count what they have counted; projectors decide in
+    /// Take in again whatever comes behind a place. A place ahead of the checkpoint is taken for the checkpoint. Refused to
+    /// reactors and effects, and to documents, because they would count what they have counted; projectors decide in
     /// [`rewind`](crate::Projector::rewind).
     Rewind {
         /// The place.
@@ -61,6 +63,40 @@ pub enum Control {
         /// Why, for those who ask later.
         reason: String,
     },
+}
+
+impl Control {
+    /// Whether a projection of this kind could do it at all. Every store asks before it keeps the word, so that nobody who
+    /// works on the projection is disturbed by what cannot be.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] for what makes a reactor do again what it has done, and documents count again what they have counted.
+    ///
+    /// # Example: documents begin anew, or not at all
+    ///
+    /// ```
+    /// use es_core::{Control, Position, ProjectionId, ReadModelKind};
+    ///
+    /// let id = ProjectionId::new("balance", 1)?;
+    /// assert!(Control::Rebuild.check(&id, ReadModelKind::Documents).is_ok());
+    /// assert_eq!(
+    ///     Control::Rewind { to: Position(7) }.check(&id, ReadModelKind::Documents).unwrap_err().to_string(),
+    ///     "projection `balance v1` cannot be rewound: documents would count events twice, so ask for a rebuild"
+    /// );
+    /// # Ok::<(), es_core::InvalidProjection>(())
+    /// ```
+    pub fn check(&self, id: &ProjectionId, kind: ReadModelKind) -> Result<(), Error> {
+        let why = match (self, kind) {
+            (Self::Rewind { .. }, ReadModelKind::Documents) => {
+                "cannot be rewound: documents would count events twice, so ask for a rebuild"
+            }
+            (Self::Rebuild | Self::Rewind { .. }, ReadModelKind::Reactor) => {
+                "cannot be rebuilt or rewound: it reacts to events, and would do again what it has done"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::setup(format!("projection `{id}` {why}")))
+    }
 }
 
 /// What becomes of a word.

@@ -271,6 +271,7 @@ impl Projection {
     /// Leaves word, if there is what it is about: whoever works has to claim again, and so learns of it.
     pub(crate) fn control(&mut self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
         self.check_run(id)?;
+        control.check(id, self.kind)?;
         let is_pause = control == Control::Pause;
         let found = match control {
             Control::Pause => self.pause(true),

@@ -81,7 +81,7 @@ fn word(kind: ReadModelKind) -> &'static str {
 #[error("the schema knows of a kind of projection that this program does not: {0:?}")]
 struct UnknownKind(String);
 
-fn kind_of(kept: &str) -> Result<ReadModelKind, Error> {
+pub(crate) fn kind_of(kept: &str) -> Result<ReadModelKind, Error> {
     let kinds = [ReadModelKind::Projector, ReadModelKind::Documents, ReadModelKind::Reactor];
     let known = kinds.into_iter().find(|kind| word(*kind) == kept);
     known.ok_or_else(|| Error::store(UnknownKind(kept.to_owned())))

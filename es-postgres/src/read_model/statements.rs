@@ -44,6 +44,7 @@ statements! {
     renew: lease::RENEW,
     release: lease::RELEASE,
     report_stop: lease::REPORT_STOP,
+    kind: words::KIND,
     leave_word: words::LEAVE,
     settle_letters: words::SETTLE_LETTERS,
     serve: words::SERVE,

@@ -7,7 +7,7 @@ use crate::connections::Ask;
 use crate::error::Failure;
 use crate::read::signed;
 use crate::read_model::dead_letters::storable;
-use crate::read_model::registration::checked_parts;
+use crate::read_model::registration::{checked_parts, kind_of};
 use crate::read_model::statements::of;
 use crate::read_model::status::class_in;
 use crate::row::Column;
@@ -18,6 +18,9 @@ pub(crate) const LEAVE: &str = "SELECT {schema}.leave_word($1, $2, $3, $4)";
 pub(crate) const SETTLE_LETTERS: &str = "SELECT {schema}.settle_letters($1, $2, $3, $4, $5, $6, $7)";
 
 pub(crate) const SERVE: &str = "SELECT answer, reached, history FROM {schema}.serve_projection($1, $2)";
+
+/// It stays as it is for as long as there is the projection, so it may be asked before the word is left.
+pub(crate) const KIND: &str = "SELECT kind FROM {schema}.projections WHERE name = $1 AND version = $2";
 
 /// Why a projection has stopped, if it has, and whether it is paused.
 pub(crate) const STOPPED: &str = "
@@ -33,6 +36,16 @@ pub(crate) const DIVIDE: &str = "SELECT {schema}.divide_projection($1, $2)";
 pub(crate) struct LeaveWord<'a>(pub(crate) &'a ProjectionId, pub(crate) &'a Control);
 
 impl LeaveWord<'_> {
+    /// Refuses to have it go back where its kind cannot.
+    async fn check_kind(&self, sql: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
+        if !matches!(self.1, Control::Rebuild | Control::Rewind { .. }) {
+            return Ok(());
+        }
+        let row = of(&sql.read_models.kind, self.0).fetch_optional(connection).await?;
+        let Some(row) = row else { return Ok(()) };
+        Ok(self.1.check(self.0, kind_of(row.text(0)?)?)?)
+    }
+
     async fn leave(
         &self,
         sql: &Sql,
@@ -110,6 +123,7 @@ impl Ask for LeaveWord<'_> {
     type Answer = ControlAnswer;
 
     async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<ControlAnswer, Failure> {
+        self.check_kind(sql, &mut *connection).await?;
         if !self.say(sql, connection).await? {
             return Ok(ControlAnswer::Nothing);
         }

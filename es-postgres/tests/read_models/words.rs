@@ -85,7 +85,8 @@ async fn what_cannot_be_is_refused_in_words() {
         "projection `refused v1` cannot be divided into 0 parts: there can be 1 to 1024"
     );
     assert!(refused(Control::Divide { parts: 1025 }).await.contains("into 1025 parts"));
-    assert!(store.control(&id, Control::Rewind { to: Position(3) }).await.unwrap().is_accepted());
+    assert!(refused(Control::Rewind { to: Position(3) }).await.contains("cannot be rewound: documents would count"));
+    assert!(store.control(&id, Control::Rebuild).await.unwrap().is_accepted());
     assert!(refused(Control::Divide { parts: 2 }).await.contains("is to be rebuilt or rewound first"));
 
     let lease = granted(&store, &id, Uuid::now_v7()).await;

@@ -107,28 +107,37 @@ pub async fn parts_go_back_together<S: World>(store: S) {
     running.stop().await;
 }
 
-/// Documents, and a projector that does not say how.
+/// A projector that does not say how.
 pub async fn what_cannot_go_back_goes_on_as_it_was<S: World>(store: S) {
     put_texts(&store, "ada", &["one", "two"]).await;
-    let run = || Runner::new(store.clone()).document::<Statement<1>>().add(Indelible::<S>(PhantomData)).start();
-    for (name, said) in [("statement", "ask for a rebuild"), ("indelible", "implement `Projector::rewind`")] {
-        let running = run().await.unwrap();
-        running.catch_up().await.unwrap();
-        let (before, at) = (store.notes().await, status(&store, &id(name)).await);
-        control(&store, &id(name), Control::Rewind { to: Position(1) }).await;
-        let (which, reason) = running.stopped().await;
-        assert!(matches!(reason, StopReason::NotRewound { .. }), "{reason:?}");
-        assert!(reason.to_string().contains(said), "{reason}");
-        running.stop().await;
-        let seen = status(&store, &which).await;
-        assert_eq!((which, seen.position, seen.events), (id(name), at.position, at.events), "nothing has moved");
-        assert_eq!(store.notes().await, before);
-        put_texts(&store, "ada", &["more"]).await;
-        let running = run().await.unwrap();
-        running.catch_up().await.expect("it goes on as it was");
-        running.stop().await;
-    }
-    assert_exactly_once(&store.notes().await, 4);
+    let run = || Runner::new(store.clone()).add(Indelible::<S>(PhantomData)).start();
+    let running = run().await.unwrap();
+    running.catch_up().await.unwrap();
+    let (before, at) = (store.notes().await, status(&store, &id("indelible")).await);
+    control(&store, &id("indelible"), Control::Rewind { to: Position(1) }).await;
+    let (which, reason) = running.stopped().await;
+    assert!(matches!(reason, StopReason::NotRewound { .. }), "{reason:?}");
+    assert!(reason.to_string().contains("implement `Projector::rewind`"), "{reason}");
+    running.stop().await;
+    let seen = status(&store, &which).await;
+    assert_eq!((which, seen.position, seen.events), (id("indelible"), at.position, at.events), "nothing has moved");
+    assert_eq!(store.notes().await, before);
+    put_texts(&store, "ada", &["more"]).await;
+    let running = run().await.unwrap();
+    running.catch_up().await.expect("it goes on as it was");
+    running.stop().await;
+    assert_exactly_once(&store.notes().await, 3);
+}
+
+pub async fn documents_are_not_disturbed_by_a_rewind<S: World>(store: S) {
+    put_texts(&store, "ada", &["one", "two"]).await;
+    let running = Runner::new(store.clone()).document::<Statement<1>>().start().await.unwrap();
+    running.catch_up().await.unwrap();
+    let refused = store.control(&id("statement"), Control::Rewind { to: Position(1) }).await.unwrap_err();
+    assert!(refused.to_string().contains("ask for a rebuild"), "{refused}");
+    put_texts(&store, "ada", &["more"]).await;
+    running.catch_up().await.expect("it goes on, and has not stopped");
+    running.stop().await;
     let kept = store.documents::<Statement<1>>().unwrap().get("ada").await.unwrap().unwrap();
     assert_eq!(Some(kept), store.fold_document("ada").await.unwrap());
 }

@@ -87,6 +87,7 @@ macro_rules! runner_tests {
                 what_happened_since_a_time_comes_again
                 parts_go_back_together
                 what_cannot_go_back_goes_on_as_it_was
+                documents_are_not_disturbed_by_a_rewind
                 dead_letters_behind_the_place_come_again
                 all_dead_letters_are_tried_again
             }

@@ -185,6 +185,29 @@ pub async fn nobody_runs_what_is_written_inline<S: ReadModelCandidate>(store: S)
     assert_eq!(status(&store, &inline.id).await.state, ProjectionState::Inline, "what was refused changes nothing");
 }
 
+/// Documents would count twice, and reactors do again what they have done: whoever works on them is not disturbed by it.
+pub async fn what_a_kind_cannot_do_is_refused<S: ReadModelCandidate>(store: S) {
+    use ReadModelKind::{Documents, Projector, Reactor};
+    let (rebuild, rewind) = (Control::Rebuild, Control::Rewind { to: Position::START });
+    let kinds = [
+        (Projector, "tables", vec![], vec![&rebuild, &rewind]),
+        (Documents, "documents", vec![&rewind], vec![&rebuild]),
+        (Reactor, "reactor", vec![&rebuild, &rewind], vec![]),
+    ];
+    for (kind, name, refused, accepted) in kinds {
+        let id = projection(name, 1);
+        register(&store, &Registration::new(id.clone(), kind)).await;
+        let held = taken(&store, &id).await;
+        for word in refused {
+            is_setup(store.control(&id, word.clone()).await, &format!("{kind:?} cannot do {word:?}"));
+        }
+        assert_eq!(renew(&store, &held).await, Renewal::Kept, "what was refused is nothing to whoever works");
+        for word in accepted {
+            assert!(control(&store, &id, word.clone()).await, "{kind:?} can do {word:?}");
+        }
+    }
+}
+
 fn retry(of: &DeadLetter, first: Version) -> Control {
     Control::RetryDeadLetter { stream: of.stream.clone(), first }
 }
