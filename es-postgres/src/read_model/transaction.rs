@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -247,7 +247,7 @@ async fn commit_and_reset(connection: &mut PgConnection) -> Result<(), sqlx::Err
     // Sent and not waited for: whoever uses the connection next reads the answer first. If it cannot be sent, neither can what comes
     // next, which says so.
     let mut sent = pin!(connection.flush());
-    poll_fn(|cx| Poll::Ready(drop(sent.as_mut().poll(cx)))).await;
+    poll_fn(|cx| Poll::Ready(sent.as_mut().poll(cx).is_ready())).await;
     Ok(())
 }
 
