@@ -77,7 +77,8 @@ pub struct Visible<A: Aggregate> {
     pub outcome: Outcome<A>,
     /// Whether all the projections that were named have taken it in. If not, they will: one that has [stopped](WaitError::Stopped)
     /// or is [paused](WaitError::Paused), when it goes on again. A repeat of the command would do it twice, unless it has an
-    /// [idempotency key](Execute::idempotency_key).
+    /// [idempotency key](Execute::idempotency_key). What a projection has left out, or has parked with its stream, counts as
+    /// taken in: [`dead_letters`](ReadModelStore::dead_letters) tells of it.
     pub visible: Result<(), WaitError>,
 }
 
