@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use es_core::{
-    AggregateCache, Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage, Position,
-    ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
+    AggregateCache, Append, Appended, Bookmark, Error, EventId, EventStore, Fold, IdempotencyKey, KeyUse, LogPage,
+    Position, ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 

@@ -130,7 +130,8 @@ impl<S: ReadModelStore> Running<S> {
             let id = status.id.clone();
             match (phase, &status.state) {
                 (Phase::Stopped(reason), _) => return Err(WaitError::Stopped { id, reason }),
-                (_, ProjectionState::Paused) => return Err(WaitError::Paused { id }),
+                // One that has stopped elsewhere and is paused here tells of the stop.
+                (Phase::Paused, _) | (_, ProjectionState::Paused) => return Err(WaitError::Paused { id }),
                 _ if end.is_some_and(|end| end <= Instant::now()) => {
                     return Err(WaitError::Unsettled { id, requested: status.requested });
                 }
