@@ -104,3 +104,20 @@ impl Serialize for Key {
         to.collect_map([(self.0, 1)])
     }
 }
+
+#[test]
+fn every_finite_number_is_read_as_it_was_written() {
+    let mut bits = 1_u64;
+    for _ in 0..100_000 {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (double, single) = (f64::from_bits(bits), f32::from_bits(u32::try_from(bits >> 32).unwrap()));
+        if double.is_finite() {
+            let read: f64 = serde_json::from_str(&to_json(&double).unwrap()).unwrap();
+            assert_eq!(read.to_bits(), double.to_bits());
+        }
+        if single.is_finite() {
+            let read: f32 = serde_json::from_str(&to_json(&single).unwrap()).unwrap();
+            assert_eq!(read.to_bits(), single.to_bits());
+        }
+    }
+}
