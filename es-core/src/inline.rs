@@ -37,7 +37,7 @@ pub use error::OpenError;
 /// - **Appends wait for each other** where they change the same document or row, also when their streams are different.
 /// - **An event that cannot be taken in is not stored**: a mistake in a projection stops the commands, with [`Error::Refused`].
 /// - **All writers must take part.** An append through the plain store, by an older program for example, is not taken in.
-/// - Events have no [position](Recorded::position) yet, and there are neither dead letters nor replays.
+/// - Events have no [position](crate::Recorded::position) yet, and there are neither dead letters nor replays.
 ///
 /// When it is opened for the first time over a log with events, each projection is built from them first, while all
 /// appends wait. To build it again, [drop](ReadModelStore::drop_projection) it, and open this again.
