@@ -140,7 +140,7 @@ pub(crate) fn command(rows: &[CommandRow], options: &Options, machine: &str) -> 
                 &format!(
                     "| {} | {} | {} | {:.2} | {:.2} | {} | {} | {:.2} | {} |",
                     // What follows the comma tells how it keeps read models.
-                    name(About { name: row.about.name.split(',').next().unwrap_or_default(), ..row.about }),
+                    name(About { name: commander(row.about.name), ..row.about }),
                     row.about.version,
                     grouped(rate(row)),
                     quantile(row.latencies.clone(), 0.5) / 1e3,
@@ -159,6 +159,11 @@ pub(crate) fn command(rows: &[CommandRow], options: &Options, machine: &str) -> 
 fn best<'r, R>(rows: &'r [R], rate: impl Fn(&R) -> (Side, f64)) -> Option<&'r R> {
     let peers = rows.iter().filter(|row| rate(row).0 == Side::Peer);
     peers.max_by(|a, b| rate(a).1.total_cmp(&rate(b).1))
+}
+
+/// How a system keeps a read model is nothing to a command; whether it keeps states at hand is.
+fn commander(name: &'static str) -> &'static str {
+    if name.ends_with(", cached") { name } else { name.split(',').next().unwrap_or(name) }
 }
 
 fn name(about: About) -> String {
