@@ -17,7 +17,8 @@ use crate::append::Prepared;
 use crate::columns::Columns;
 use crate::connections::{Lent, is_complete};
 use crate::error;
-use crate::group::{Answer, Group, Outcome, PATIENCE, Waiting};
+use crate::group::{Group, Outcome, Waiting};
+use crate::queue::PATIENCE;
 use crate::row::Column;
 use crate::sql::Sql;
 
@@ -120,7 +121,7 @@ type Stored<'r> = HashMap<(&'r str, &'r str), Timestamp>;
 
 impl Batch {
     pub(crate) fn new(mut waiting: Vec<Waiting>) -> Self {
-        waiting.sort_unstable_by(|a, b| name(&a.append).cmp(&name(&b.append)));
+        waiting.sort_unstable_by(|a, b| name(&a.wish).cmp(&name(&b.wish)));
         Self(waiting)
     }
 
@@ -176,9 +177,9 @@ impl Batch {
     }
 
     fn tell(self, what: impl Fn(&Prepared) -> Outcome) {
-        for Waiting { append, answer } in self.0 {
-            // Who has gone in the meantime does not want to know.
-            let _ = answer.send(Answer::Outcome(what(&append)));
+        for waiting in self.0 {
+            let outcome = what(&waiting.wish);
+            waiting.tell(outcome);
         }
     }
 
@@ -212,7 +213,7 @@ impl Batch {
     }
 
     fn appends(&self) -> impl Iterator<Item = &Prepared> {
-        self.0.iter().map(|waiting| &*waiting.append)
+        self.0.iter().map(|waiting| &*waiting.wish)
     }
 }
 
