@@ -58,9 +58,28 @@ impl Stat {
 }
 
 /// What the whole machine has worked since it was started, in seconds.
-pub(crate) fn of_machine() -> Option<f64> {
+fn of_machine() -> Option<f64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let ticks: Vec<f64> = stat.lines().next()?.split_whitespace().skip(1).flat_map(str::parse).collect();
     // user, nice, system, then idle and waiting, then interrupts and what the host took.
     Some(ticks.iter().take(3).chain(ticks.iter().skip(5).take(3)).sum::<f64>() / TICKS_PER_SECOND)
+}
+
+/// What the machine has worked so far, and our share of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Busy {
+    machine: f64,
+    ours: f64,
+}
+
+impl Busy {
+    /// What others have worked since, in seconds.
+    pub(crate) fn others(self, before: Self) -> f64 {
+        (self.machine - before.machine) - (self.ours - before.ours)
+    }
+}
+
+pub(crate) fn busy(postmaster: Option<u32>) -> Option<Busy> {
+    let Cpu { client, server } = read(postmaster)?;
+    Some(Busy { machine: of_machine()?, ours: client + server.unwrap_or(0.0) })
 }

@@ -1,6 +1,10 @@
 //! What each system is asked for. The benchmark asks all of them for the same, and compares the answers.
 
+use std::pin::Pin;
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::Result;
@@ -55,4 +59,53 @@ pub(crate) trait System: Send + Sync {
     /// The command: loads the account, refuses if it has no events, and appends a deposit. Decided again after a conflict, by
     /// the system or, where it leaves that to its user, here. Tells how many attempts it took.
     async fn deposit(&self, account: Uuid, amount: i64) -> Result<u32>;
+
+    /// The command that makes an account: refuses if it has events, and appends the first deposit. Tells how many attempts it
+    /// took.
+    async fn open(&self, account: Uuid, amount: i64) -> Result<u32>;
+
+    /// The state of an account from its events: its balance. By default what its user would write over the reading of a stream.
+    async fn load(&self, account: Uuid) -> Result<i64> {
+        Ok(self.amounts(account).await?.iter().sum())
+    }
+
+    /// Takes a snapshot of an account, where loads use them.
+    async fn snapshot(&self, _: Uuid) -> Result<()> {
+        Ok(())
+    }
+
+    /// Keeps the read model current from now on, until that is stopped. Nothing where it has no way to.
+    async fn follow(self: Arc<Self>) -> Result<Option<Following>> {
+        Ok(None)
+    }
+
+    /// What the read model says of one account.
+    async fn balance(&self, account: Uuid) -> Result<Option<i64>> {
+        Ok(self.balances().await?.get(&account).copied())
+    }
+}
+
+/// A read model that is kept current, with what ends that.
+pub(crate) struct Following(Pin<Box<dyn Future<Output = Result<()>> + Send>>);
+
+impl Following {
+    pub(crate) fn until(stop: impl Future<Output = Result<()>> + Send + 'static) -> Self {
+        Self(Box::pin(stop))
+    }
+
+    /// By a task that can be broken off at any time.
+    pub(crate) fn by(task: JoinHandle<Result<()>>) -> Self {
+        Self::until(async move {
+            task.abort();
+            match task.await {
+                Ok(ended) => ended.and(Err("it stopped following by itself".into())),
+                Err(aborted) if aborted.is_cancelled() => Ok(()),
+                Err(panicked) => Err(panicked.into()),
+            }
+        })
+    }
+
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.0.await
+    }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Work {
     pub(crate) set: u32,
     pub(crate) accounts: u32,
     pub(crate) events_each: u32,
+    /// How many of these each account has before it is filled.
+    pub(crate) stored: u32,
 }
 
 /// One further deposit for each account: what is stored at once when a system is filled. So the events of an account lie
@@ -48,6 +50,11 @@ pub(crate) struct Layer {
 }
 
 impl Work {
+    /// None yet.
+    pub(crate) fn of(set: u32) -> Self {
+        Self { set, accounts: 0, events_each: 0, stored: 0 }
+    }
+
     pub(crate) fn events(&self) -> u64 {
         u64::from(self.accounts) * u64::from(self.events_each)
     }
@@ -65,7 +72,7 @@ impl Work {
 
     pub(crate) fn layers(&self) -> impl Iterator<Item = Layer> + Send {
         let work = *self;
-        (1..=work.events_each).map(move |version| {
+        (work.stored + 1..=work.events_each).map(move |version| {
             let deposit = |number| (work.account(number), Deposit::of(Self::amount(number, version)));
             Layer { version, deposits: (0..work.accounts).map(deposit).collect() }
         })

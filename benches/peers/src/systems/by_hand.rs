@@ -1,17 +1,19 @@
 //! What a good team would write for itself over sqlx: the line that a framework could reach.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row};
+use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use super::BY_HAND;
 use crate::Result;
-use crate::system::{About, Side, System};
+use crate::system::{About, Following, Side, System};
 use crate::work::{Balances, Deposit, Work};
 
 const SCHEMA: &str = "
@@ -36,6 +38,9 @@ const TAKE_IN: &str = "
     INSERT INTO balances SELECT * FROM unnest($1::uuid[], $2::bigint[])
     ON CONFLICT (account) DO UPDATE SET amount = balances.amount + excluded.amount";
 
+/// How often it looks whether there is anything new.
+const POLL: Duration = Duration::from_millis(5);
+
 #[derive(Serialize, Deserialize)]
 enum AccountEvent {
     Deposited(Deposit),
@@ -51,6 +56,29 @@ impl ByHand {
         sqlx::raw_sql(SCHEMA).execute(&pool).await?;
         Ok(Self { pool, batch: batch.into() })
     }
+
+    /// Takes in the events of one batch behind `after`, and tells how many there were.
+    async fn pass(&self, connection: &mut PgConnection, after: &mut i64) -> Result<u64> {
+        let mut changes = BTreeMap::<Uuid, i64>::new();
+        let mut seen = 0;
+        let select = "SELECT position, account, payload FROM events WHERE position > $1 ORDER BY position LIMIT $2";
+        let mut rows = sqlx::query(select).bind(*after).bind(self.batch).fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            *after = row.try_get(0)?;
+            *changes.entry(row.try_get(1)?).or_default() += amount(&row, 2)?;
+            seen += 1;
+        }
+        drop(rows);
+        if seen > 0 {
+            let (accounts, amounts): (Vec<Uuid>, Vec<i64>) = changes.into_iter().unzip();
+            sqlx::query(TAKE_IN).bind(accounts).bind(amounts).bind(*after).execute(&mut *connection).await?;
+        }
+        Ok(seen)
+    }
+}
+
+async fn checkpoint(connection: &mut PgConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar("SELECT position FROM checkpoint").fetch_one(connection).await?)
 }
 
 fn amount(row: &PgRow, column: usize) -> Result<i64> {
@@ -105,25 +133,9 @@ impl System for ByHand {
 
     async fn catch_up(&self, _: u64) -> Result<()> {
         let connection = &mut *self.pool.acquire().await?;
-        let (mut after,): (i64,) =
-            sqlx::query_as("SELECT position FROM checkpoint").fetch_one(&mut *connection).await?;
-        loop {
-            let mut changes = BTreeMap::<Uuid, i64>::new();
-            let mut seen = 0;
-            let select = "SELECT position, account, payload FROM events WHERE position > $1 ORDER BY position LIMIT $2";
-            let mut rows = sqlx::query(select).bind(after).bind(self.batch).fetch(&mut *connection);
-            while let Some(row) = rows.try_next().await? {
-                after = row.try_get(0)?;
-                *changes.entry(row.try_get(1)?).or_default() += amount(&row, 2)?;
-                seen += 1;
-            }
-            drop(rows);
-            if seen == 0 {
-                return Ok(());
-            }
-            let (accounts, amounts): (Vec<Uuid>, Vec<i64>) = changes.into_iter().unzip();
-            sqlx::query(TAKE_IN).bind(accounts).bind(amounts).bind(after).execute(&mut *connection).await?;
-        }
+        let mut after = checkpoint(connection).await?;
+        while self.pass(connection, &mut after).await? > 0 {}
+        Ok(())
     }
 
     async fn balances(&self) -> Result<Balances> {
@@ -154,5 +166,39 @@ impl System for ByHand {
             }
         }
         Err("there is always another attempt".into())
+    }
+
+    /// The unique key refuses an account that is there.
+    async fn open(&self, account: Uuid, amount: i64) -> Result<u32> {
+        let event = serde_json::to_string(&AccountEvent::Deposited(Deposit::of(amount)))?;
+        sqlx::query(INSERT).bind(account).bind(1_i64).bind(event).execute(&self.pool).await?;
+        Ok(1)
+    }
+
+    async fn load(&self, account: Uuid) -> Result<i64> {
+        let select = "SELECT payload FROM events WHERE account = $1 ORDER BY version";
+        let mut rows = sqlx::query(select).bind(account).fetch(&self.pool);
+        let mut balance = 0;
+        while let Some(row) = rows.try_next().await? {
+            balance += amount(&row, 0)?;
+        }
+        Ok(balance)
+    }
+
+    async fn follow(self: Arc<Self>) -> Result<Option<Following>> {
+        let mut connection = self.pool.acquire().await?;
+        let mut after = checkpoint(&mut connection).await?;
+        Ok(Some(Following::by(tokio::spawn(async move {
+            loop {
+                if self.pass(&mut connection, &mut after).await? == 0 {
+                    tokio::time::sleep(POLL).await;
+                }
+            }
+        }))))
+    }
+
+    async fn balance(&self, account: Uuid) -> Result<Option<i64>> {
+        let select = "SELECT amount FROM balances WHERE account = $1";
+        Ok(sqlx::query_scalar(select).bind(account).fetch_optional(&self.pool).await?)
     }
 }

@@ -5,20 +5,25 @@
 //! own can do as it likes: the second way folds into a map and stores it all when the replay ends.)
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ::cqrs_es::persist::{GenericQuery, PersistedEventRepository, PersistenceError, QueryReplay};
-use ::cqrs_es::{Aggregate, AggregateError, DomainEvent, EventEnvelope, Query, View, event_sink::EventSink};
+use ::cqrs_es::event_sink::EventSink;
+use ::cqrs_es::persist::{GenericQuery, PersistedEventRepository, PersistedEventStore, PersistenceError, QueryReplay};
+use ::cqrs_es::{Aggregate, AggregateContext, AggregateError, DomainEvent, EventEnvelope, EventStore, Query, View};
 use async_trait::async_trait;
 use postgres_es::{PostgresCqrs, PostgresEventRepository, PostgresViewRepository, postgres_cqrs};
 use serde::{Deserialize, Serialize};
 use sqlx08::PgPool;
 use uuid::Uuid;
 
-use super::{CQRS_ES, CQRS_ES_FOLDED};
+use super::{CQRS_ES_FOLDED, CQRS_ES_REPLAY, CQRS_ES_SNAPSHOT, CQRS_ES_VIEW};
 use crate::Result;
-use crate::system::{About, Side, System};
+use crate::system::{About, Following, Side, System};
 use crate::work::{Balances, Deposit, Work};
+
+/// As its documentation does.
+const SNAPSHOTS_EVERY: usize = 100;
 
 /// As in the `init.sql` that it comes with.
 const SCHEMA: &str = "
@@ -32,6 +37,14 @@ const SCHEMA: &str = "
         metadata       json                         NOT NULL,
         PRIMARY KEY (aggregate_type, aggregate_id, sequence)
     );
+    CREATE TABLE snapshots (
+        aggregate_type   text                                 NOT NULL,
+        aggregate_id     text                                 NOT NULL,
+        last_sequence    bigint CHECK (last_sequence >= 0)    NOT NULL,
+        current_snapshot bigint CHECK (current_snapshot >= 0) NOT NULL,
+        payload          json                                 NOT NULL,
+        PRIMARY KEY (aggregate_type, aggregate_id, last_sequence)
+    );
     CREATE TABLE balance_view (
         view_id text                        NOT NULL,
         version bigint CHECK (version >= 0) NOT NULL,
@@ -41,7 +54,7 @@ const SCHEMA: &str = "
     CREATE TABLE balances (account text PRIMARY KEY, amount bigint NOT NULL);";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum AccountEvent {
+pub(crate) enum AccountEvent {
     Deposited(Deposit),
 }
 
@@ -55,17 +68,21 @@ impl DomainEvent for AccountEvent {
     }
 }
 
-#[derive(Default, Serialize, Deserialize)]
-struct Account {
-    balance: i64,
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) balance: i64,
     deposits: u64,
 }
 
-struct PayIn(i64);
+pub(crate) struct PayIn {
+    pub(crate) amount: i64,
+    /// Whether it is the first, and there must be none, or a further one.
+    pub(crate) opens: bool,
+}
 
 #[derive(Debug, thiserror::Error)]
-#[error("the account is not open")]
-struct NotOpen;
+#[error("the account is not open, or open already")]
+pub(crate) struct NotOpen;
 
 impl Aggregate for Account {
     const TYPE: &'static str = "account";
@@ -76,11 +93,11 @@ impl Aggregate for Account {
 
     async fn handle(
         &mut self,
-        PayIn(amount): PayIn,
+        PayIn { amount, opens }: PayIn,
         (): &(),
         sink: &EventSink<Self>,
     ) -> std::result::Result<(), NotOpen> {
-        if self.deposits == 0 {
+        if (self.deposits == 0) != opens {
             return Err(NotOpen);
         }
         sink.write(AccountEvent::Deposited(Deposit::of(amount)), self).await;
@@ -125,27 +142,45 @@ impl Query<Account> for Folded {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    View,
-    Memory,
-}
+type Events = PersistedEventStore<PostgresEventRepository, Account>;
 
 pub(super) struct CqrsEs {
+    name: &'static str,
     pool: PgPool,
+    events: Events,
     commands: PostgresCqrs<Account>,
-    way: Way,
+    /// Those that update the view behind each append.
+    viewed: PostgresCqrs<Account>,
+    following: Arc<AtomicBool>,
 }
 
 impl CqrsEs {
-    pub(super) async fn new(pool: PgPool, way: Way) -> Result<Self> {
+    pub(super) async fn new(name: &'static str, pool: PgPool) -> Result<Self> {
         sqlx08::raw_sql(SCHEMA).execute(&pool).await?;
-        Ok(Self { commands: postgres_cqrs(pool.clone(), Vec::new(), ()), pool, way })
+        let repository = PostgresEventRepository::new(pool.clone());
+        let events = match name {
+            CQRS_ES_SNAPSHOT => Events::new_snapshot_store(repository, SNAPSHOTS_EVERY),
+            _ => Events::new_event_store(repository),
+        };
+        let commands = postgres_cqrs(pool.clone(), Vec::new(), ());
+        let viewed = postgres_cqrs(pool.clone(), vec![Box::new(GenericQuery::new(Arc::new(views(&pool))))], ());
+        Ok(Self { name, pool, events, commands, viewed, following: Arc::default() })
+    }
+
+    async fn execute(&self, account: Uuid, amount: i64, opens: bool) -> Result<u32> {
+        let commands = if self.following.load(Ordering::Relaxed) { &self.viewed } else { &self.commands };
+        for attempt in 1.. {
+            match commands.execute(&account.to_string(), PayIn { amount, opens }).await {
+                Ok(()) => return Ok(attempt),
+                Err(AggregateError::AggregateConflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err("there is always another attempt".into())
     }
 
     async fn replay_into_views(&self) -> Result<()> {
-        let views = PostgresViewRepository::<BalanceView, Account>::new("balance_view", self.pool.clone());
-        let mut query = GenericQuery::new(Arc::new(views));
+        let mut query = GenericQuery::new(Arc::new(views(&self.pool)));
         // Without this its errors are lost.
         let errors = Arc::new(Mutex::new(Vec::<PersistenceError>::new()));
         let noted = errors.clone();
@@ -170,29 +205,37 @@ impl CqrsEs {
     }
 }
 
+fn views(pool: &PgPool) -> PostgresViewRepository<BalanceView, Account> {
+    PostgresViewRepository::new("balance_view", pool.clone())
+}
+
 #[async_trait]
 impl System for CqrsEs {
     fn about(&self) -> About {
-        let (name, side, catches_up_by, guarantees) = match self.way {
-            Way::View => (
-                CQRS_ES,
+        let (side, catches_up_by, guarantees) = match self.name {
+            CQRS_ES_FOLDED => (
+                Side::PeerReadsOnly,
+                "`QueryReplay` into a query of one's own: a map, written once at the end",
+                "none: **no checkpoint**, nothing is there before all is; no order among accounts; all rows in memory",
+            ),
+            CQRS_ES_VIEW => (
+                Side::Peer,
+                "`GenericQuery` of the framework: the view read and written behind each append, by who appended",
+                "none: another transaction than the append's, **no checkpoint**, no second try; whoever meets another at the \
+                 same view fails",
+            ),
+            _ => (
                 Side::Peer,
                 "`QueryReplay` into a `GenericQuery`: the view read and written for each event",
                 "none: **no checkpoint**, a rebuild from nothing that adds up twice when it runs twice; no order among \
                  accounts; keyed by the aggregate",
             ),
-            Way::Memory => (
-                CQRS_ES_FOLDED,
-                Side::PeerReadsOnly,
-                "`QueryReplay` into a query of one's own: a map, written once at the end",
-                "none: **no checkpoint**, nothing is there before all is; no order among accounts; all rows in memory",
-            ),
         };
         About {
-            name,
+            name: self.name,
             version: env!("PEERS_CQRS_ES"),
             side,
-            one_by_one: self.way == Way::View,
+            one_by_one: self.name == CQRS_ES_REPLAY,
             catches_up_by,
             guarantees,
         }
@@ -238,29 +281,57 @@ impl System for CqrsEs {
     }
 
     async fn catch_up(&self, _: u64) -> Result<()> {
-        match self.way {
-            Way::View => self.replay_into_views().await,
-            Way::Memory => self.replay_into_memory().await,
+        match self.name {
+            CQRS_ES_FOLDED => self.replay_into_memory().await,
+            _ => self.replay_into_views().await,
         }
     }
 
     async fn balances(&self) -> Result<Balances> {
-        let select = match self.way {
-            Way::View => "SELECT view_id, (payload->>'amount')::bigint FROM balance_view",
-            Way::Memory => "SELECT account, amount FROM balances",
+        let select = match self.name {
+            CQRS_ES_FOLDED => "SELECT account, amount FROM balances",
+            _ => "SELECT view_id, (payload->>'amount')::bigint FROM balance_view",
         };
         let balances: Vec<(String, i64)> = sqlx08::query_as(select).fetch_all(&self.pool).await?;
         balances.into_iter().map(|(account, amount)| Ok((account.parse()?, amount))).collect()
     }
 
     async fn deposit(&self, account: Uuid, amount: i64) -> Result<u32> {
-        for attempt in 1.. {
-            match self.commands.execute(&account.to_string(), PayIn(amount)).await {
-                Ok(()) => return Ok(attempt),
-                Err(AggregateError::AggregateConflict) => {}
-                Err(error) => return Err(error.into()),
-            }
+        self.execute(account, amount, false).await
+    }
+
+    async fn open(&self, account: Uuid, amount: i64) -> Result<u32> {
+        self.execute(account, amount, true).await
+    }
+
+    async fn load(&self, account: Uuid) -> Result<i64> {
+        Ok(self.events.load_aggregate(&account.to_string()).await?.aggregate().balance)
+    }
+
+    /// The row that its append writes every so many events.
+    async fn snapshot(&self, account: Uuid) -> Result<()> {
+        if self.name != CQRS_ES_SNAPSHOT {
+            return Ok(());
         }
-        Err("there is always another attempt".into())
+        let amounts = self.amounts(account).await?;
+        let state = Account { balance: amounts.iter().sum(), deposits: u64::try_from(amounts.len())? };
+        let insert = "INSERT INTO snapshots VALUES ($1, $2, $3, 1, $4::json)";
+        let insert = sqlx08::query(insert).bind(Account::TYPE).bind(account.to_string());
+        let insert = insert.bind(i64::try_from(amounts.len())?).bind(serde_json::to_string(&state)?);
+        insert.execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn follow(self: Arc<Self>) -> Result<Option<Following>> {
+        self.following.store(true, Ordering::Relaxed);
+        Ok(Some(Following::until(async move {
+            self.following.store(false, Ordering::Relaxed);
+            Ok(())
+        })))
+    }
+
+    async fn balance(&self, account: Uuid) -> Result<Option<i64>> {
+        let select = "SELECT (payload->>'amount')::bigint FROM balance_view WHERE view_id = $1";
+        Ok(sqlx08::query_scalar(select).bind(account.to_string()).fetch_optional(&self.pool).await?)
     }
 }

@@ -17,7 +17,7 @@ use disintegrate::{
     StreamItem, StreamQuery, query,
 };
 use disintegrate_postgres::{
-    Error as StoreError, PgDecisionMaker, PgEventId, PgEventListener, PgEventListenerConfig, PgEventStore,
+    AbortRetry, Error as StoreError, PgDecisionMaker, PgEventId, PgEventListener, PgEventListenerConfig, PgEventStore,
 };
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::DISINTEGRATE;
 use crate::Result;
-use crate::system::{About, Side, System};
+use crate::system::{About, Following, Side, System};
 use crate::work::{Balances, Deposit, Work};
 
 /// Its own SQL for PostgreSQL 16 and later says `0xFFFFFFFF`, which older ones do not read. The same number in decimals, and
@@ -92,10 +92,12 @@ impl StateMutate for Account {
 struct PayIn {
     account: Uuid,
     amount: i64,
+    /// Whether it is the first, and there must be none, or a further one.
+    opens: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the account is not open")]
+#[error("the account is not open, or open already")]
 struct NotOpen;
 
 impl Decision for PayIn {
@@ -108,7 +110,7 @@ impl Decision for PayIn {
     }
 
     fn process(&self, state: &Account) -> std::result::Result<Vec<AccountEvent>, NotOpen> {
-        if state.deposits == 0 {
+        if (state.deposits == 0) != self.opens {
             return Err(NotOpen);
         }
         Ok(vec![AccountEvent::deposited(self.account, Deposit::of(self.amount))])
@@ -165,6 +167,29 @@ impl Disintegrate {
         sqlx08::query(table).execute(&pool).await?;
         let decisions = disintegrate_postgres::decision_maker(store.clone(), NoSnapshot);
         Ok(Self { pool, store, decisions })
+    }
+
+    /// Until so many events are done.
+    fn listening(
+        &self,
+        events: u64,
+        done: Arc<Notify>,
+        config: PgEventListenerConfig<AbortRetry>,
+    ) -> PgEventListener<AccountEvent, Json<AccountEvent>> {
+        let listener =
+            Listener { query: query!(AccountEvent), pool: self.pool.clone(), left: AtomicU64::new(events), done };
+        PgEventListener::builder(self.store.clone()).register_listener(listener, config)
+    }
+
+    async fn decide(&self, account: Uuid, amount: i64, opens: bool) -> Result<u32> {
+        for attempt in 1.. {
+            match self.decisions.make(PayIn { account, amount, opens }).await {
+                Ok(_) => return Ok(attempt),
+                Err(error) if is_lost_race(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err("there is always another attempt".into())
     }
 
     fn of(account: Uuid) -> StreamQuery<PgEventId, AccountEvent> {
@@ -234,14 +259,7 @@ impl System for Disintegrate {
 
     async fn catch_up(&self, events: u64) -> Result<()> {
         let done = Arc::new(Notify::new());
-        let listener = Listener {
-            query: query!(AccountEvent),
-            pool: self.pool.clone(),
-            left: AtomicU64::new(events),
-            done: done.clone(),
-        };
-        let config = PgEventListenerConfig::poller(POLL);
-        let listening = PgEventListener::builder(self.store.clone()).register_listener(listener, config);
+        let listening = self.listening(events, done.clone(), PgEventListenerConfig::poller(POLL));
         // Comes back after the pass in which it was told, and so after the checkpoint.
         listening.start_with_shutdown(async move { done.notified().await }).await?;
         Ok(())
@@ -254,13 +272,21 @@ impl System for Disintegrate {
     }
 
     async fn deposit(&self, account: Uuid, amount: i64) -> Result<u32> {
-        for attempt in 1.. {
-            match self.decisions.make(PayIn { account, amount }).await {
-                Ok(_) => return Ok(attempt),
-                Err(error) if is_lost_race(&error) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err("there is always another attempt".into())
+        self.decide(account, amount, false).await
+    }
+
+    async fn open(&self, account: Uuid, amount: i64) -> Result<u32> {
+        self.decide(account, amount, true).await
+    }
+
+    /// Woken by notifications, and polling besides.
+    async fn follow(self: Arc<Self>) -> Result<Option<Following>> {
+        let listening = self.listening(u64::MAX, Arc::default(), PgEventListenerConfig::poller(POLL).with_notifier());
+        Ok(Some(Following::by(tokio::spawn(async move { Ok(listening.start().await?) }))))
+    }
+
+    async fn balance(&self, account: Uuid) -> Result<Option<i64>> {
+        let select = "SELECT amount FROM balances WHERE account = $1";
+        Ok(sqlx08::query_scalar(select).bind(account).fetch_optional(&self.pool).await?)
     }
 }

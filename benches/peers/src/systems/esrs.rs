@@ -6,6 +6,8 @@
 //! rest to its user: the second way folds them into a map and stores it all at the end.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::esrs::handler::TransactionalEventHandler;
 use ::esrs::manager::AggregateManager;
@@ -19,9 +21,9 @@ use serde::{Deserialize, Serialize};
 use sqlx08::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{ESRS, ESRS_FOLDED};
+use super::{ESRS_FOLDED, ESRS_LOCKED, ESRS_VIEW};
 use crate::Result;
-use crate::system::{About, Side, System};
+use crate::system::{About, Following, Side, System};
 use crate::work::{Balances, Deposit, Work};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,10 +39,15 @@ struct State {
     deposits: u64,
 }
 
-struct PayIn(i64);
+#[derive(Clone, Copy)]
+struct PayIn {
+    amount: i64,
+    /// Whether it is the first, and there must be none, or a further one.
+    opens: bool,
+}
 
 #[derive(Debug, thiserror::Error)]
-#[error("the account is not open")]
+#[error("the account is not open, or open already")]
 struct NotOpen;
 
 impl Aggregate for Account {
@@ -50,8 +57,11 @@ impl Aggregate for Account {
     type Event = AccountEvent;
     type Error = NotOpen;
 
-    fn handle_command(state: &State, PayIn(amount): PayIn) -> std::result::Result<Vec<AccountEvent>, NotOpen> {
-        if state.deposits == 0 || state.balance < 0 {
+    fn handle_command(
+        state: &State,
+        PayIn { amount, opens }: PayIn,
+    ) -> std::result::Result<Vec<AccountEvent>, NotOpen> {
+        if (state.deposits == 0) != opens || state.balance < 0 {
             return Err(NotOpen);
         }
         Ok(vec![AccountEvent::Deposited(Deposit::of(amount))])
@@ -85,25 +95,44 @@ impl TransactionalEventHandler<Account, PgStoreError, PgConnection> for Handler 
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Rebuilder,
-    Memory,
-}
+type Commands = AggregateManager<PgStore<Account>>;
 
 pub(super) struct Esrs {
+    name: &'static str,
     pool: PgPool,
     store: PgStore<Account>,
-    commands: AggregateManager<PgStore<Account>>,
-    way: Way,
+    commands: Commands,
+    /// Those that update the view in the transaction of each append.
+    viewed: Commands,
+    following: Arc<AtomicBool>,
 }
 
 impl Esrs {
-    pub(super) async fn new(pool: PgPool, way: Way) -> Result<Self> {
+    pub(super) async fn new(name: &'static str, pool: PgPool) -> Result<Self> {
         let store = PgStoreBuilder::<Account>::new(pool.clone()).try_build().await?;
         let table = "CREATE TABLE balances (account uuid PRIMARY KEY, amount bigint NOT NULL)";
         sqlx08::query(table).execute(&pool).await?;
-        Ok(Self { commands: AggregateManager::new(store.clone()), store, pool, way })
+        let viewed = PgStoreBuilder::new(pool.clone()).add_transactional_event_handler(Handler).try_build().await?;
+        let (commands, viewed) = (Commands::new(store.clone()), Commands::new(viewed));
+        Ok(Self { name, pool, store, commands, viewed, following: Arc::default() })
+    }
+
+    /// By who comes first, or behind a lock that it takes before it loads.
+    async fn execute(&self, account: Uuid, command: PayIn) -> Result<u32> {
+        let commands = if self.following.load(Ordering::Relaxed) { &self.viewed } else { &self.commands };
+        for attempt in 1.. {
+            let state = if self.name == ESRS_LOCKED {
+                commands.lock_and_load(account).await?.unwrap_or_default()
+            } else {
+                commands.load(account).await?.unwrap_or_else(|| AggregateState::with_id(account))
+            };
+            match commands.handle_command(state, command).await {
+                Ok(decided) => return decided.map(|_| attempt).map_err(Into::into),
+                Err(error) if is_lost_race(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err("there is always another attempt".into())
     }
 
     async fn fold(&self) -> Result<()> {
@@ -127,21 +156,25 @@ fn is_lost_race(error: &PgStoreError) -> bool {
 #[async_trait]
 impl System for Esrs {
     fn about(&self) -> About {
-        let (name, side, catches_up_by, guarantees) = match self.way {
-            Way::Rebuilder => (
-                ESRS,
-                Side::Peer,
-                "`PgRebuilder::by_aggregate_id`: for each account a transaction with an upsert for each event",
-                "**no checkpoint**: a rebuild from nothing, exactly once if nobody appends meanwhile; no order among accounts",
-            ),
-            Way::Memory => (
-                ESRS_FOLDED,
+        let (side, catches_up_by, guarantees) = match self.name {
+            ESRS_FOLDED => (
                 Side::PeerReadsOnly,
                 "`PgStore::stream_events`: a map, written once at the end",
                 "none: **no checkpoint**, nothing is there before all is; order of the writers' clocks; all rows in memory",
             ),
+            ESRS_VIEW => (
+                Side::Peer,
+                "`TransactionalEventHandler`: an upsert in the transaction of each append",
+                "exactly once: effect and append are one transaction, so each append waits for all its views; nothing for what \
+                 is stored already",
+            ),
+            _ => (
+                Side::Peer,
+                "`PgRebuilder::by_aggregate_id`: for each account a transaction with an upsert for each event",
+                "**no checkpoint**: a rebuild from nothing, exactly once if nobody appends meanwhile; no order among accounts",
+            ),
         };
-        About { name, version: env!("PEERS_ESRS"), side, one_by_one: false, catches_up_by, guarantees }
+        About { name: self.name, version: env!("PEERS_ESRS"), side, one_by_one: false, catches_up_by, guarantees }
     }
 
     /// The rows that its append writes.
@@ -178,7 +211,7 @@ impl System for Esrs {
     }
 
     async fn catch_up(&self, _: u64) -> Result<()> {
-        if self.way == Way::Memory {
+        if self.name == ESRS_FOLDED {
             return self.fold().await;
         }
         let rebuilder = PgRebuilder::<Account>::new().with_transactional_event_handlers(vec![Box::new(Handler)]);
@@ -192,14 +225,28 @@ impl System for Esrs {
     }
 
     async fn deposit(&self, account: Uuid, amount: i64) -> Result<u32> {
-        for attempt in 1.. {
-            let state = self.commands.load(account).await?.unwrap_or_else(|| AggregateState::with_id(account));
-            match self.commands.handle_command(state, PayIn(amount)).await {
-                Ok(decided) => return decided.map(|_| attempt).map_err(Into::into),
-                Err(error) if is_lost_race(&error) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err("there is always another attempt".into())
+        self.execute(account, PayIn { amount, opens: false }).await
+    }
+
+    async fn open(&self, account: Uuid, amount: i64) -> Result<u32> {
+        self.execute(account, PayIn { amount, opens: true }).await
+    }
+
+    async fn load(&self, account: Uuid) -> Result<i64> {
+        let state = self.commands.load(account).await?.ok_or("the account is not there")?;
+        Ok(state.into_inner().balance)
+    }
+
+    async fn follow(self: Arc<Self>) -> Result<Option<Following>> {
+        self.following.store(true, Ordering::Relaxed);
+        Ok(Some(Following::until(async move {
+            self.following.store(false, Ordering::Relaxed);
+            Ok(())
+        })))
+    }
+
+    async fn balance(&self, account: Uuid) -> Result<Option<i64>> {
+        let select = "SELECT amount FROM balances WHERE account = $1";
+        Ok(sqlx08::query_scalar(select).bind(account).fetch_optional(&self.pool).await?)
     }
 }

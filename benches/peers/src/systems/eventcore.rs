@@ -5,6 +5,8 @@
 //! effect's transaction, and orders by ids that clients draw.)
 
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use eventcore::postgres::PostgresEventStore;
@@ -23,12 +25,14 @@ use uuid::Uuid;
 
 use super::EVENTCORE;
 use crate::Result;
-use crate::system::{About, Side, System};
+use crate::system::{About, Following, Side, System};
 use crate::work::{Balances, Deposit, Work};
 
 const EVENT_TYPE: &str = "account-event";
 /// Its default gives up after five attempts, and that is not what is measured.
 const RETRIES: u32 = 1_000;
+/// How often its user asks whether there is anything new.
+const POLL: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum AccountEvent {
@@ -58,6 +62,8 @@ struct PayIn {
     #[stream]
     account: StreamId,
     amount: i64,
+    /// Whether it is the first, and there must be none, or a further one.
+    opens: bool,
 }
 
 #[derive(Default)]
@@ -78,7 +84,7 @@ impl CommandLogic for PayIn {
     }
 
     fn handle(&self, state: Account) -> std::result::Result<NewEvents<AccountEvent>, CommandError> {
-        require!(state.deposits > 0 && state.balance >= 0, "the account is not open");
+        require!((state.deposits == 0) == self.opens && state.balance >= 0, "the account is not open, or open already");
         Ok(vec![AccountEvent::deposited(self.account.clone(), Deposit::of(self.amount))].into())
     }
 }
@@ -137,6 +143,18 @@ impl Eventcore {
     }
 }
 
+/// The command, on any of its stores.
+pub(crate) async fn pay_in(store: &impl EventStore, account: Uuid, amount: i64, opens: bool) -> Result<u32> {
+    let command = PayIn { account: stream(account)?, amount, opens };
+    let outcome = execute(store, command, RetryPolicy::new().max_retries(RETRIES)).await?;
+    Ok(outcome.attempts().into())
+}
+
+pub(crate) async fn amounts(store: &impl EventStore, account: Uuid) -> Result<Vec<i64>> {
+    let events = collect_events(store.read_stream::<AccountEvent>(stream(account)?).await?).await?;
+    Ok(events.into_iter().map(|AccountEvent::Deposited { amount, .. }| amount).collect())
+}
+
 fn stream(account: Uuid) -> Result<StreamId> {
     Ok(StreamId::try_new(account.to_string())?)
 }
@@ -177,8 +195,7 @@ impl System for Eventcore {
     }
 
     async fn amounts(&self, account: Uuid) -> Result<Vec<i64>> {
-        let events = collect_events(self.store.read_stream::<AccountEvent>(stream(account)?).await?).await?;
-        Ok(events.into_iter().map(|AccountEvent::Deposited { amount, .. }| amount).collect())
+        amounts(&self.store, account).await
     }
 
     async fn forget(&self) -> Result<()> {
@@ -205,8 +222,24 @@ impl System for Eventcore {
     }
 
     async fn deposit(&self, account: Uuid, amount: i64) -> Result<u32> {
-        let command = PayIn { account: stream(account)?, amount };
-        let outcome = execute(&self.store, command, RetryPolicy::new().max_retries(RETRIES)).await?;
-        Ok(outcome.attempts().into())
+        pay_in(&self.store, account, amount, false).await
+    }
+
+    async fn open(&self, account: Uuid, amount: i64) -> Result<u32> {
+        pay_in(&self.store, account, amount, true).await
+    }
+
+    async fn follow(self: Arc<Self>) -> Result<Option<Following>> {
+        Ok(Some(Following::by(tokio::spawn(async move {
+            loop {
+                self.catch_up(0).await?;
+                tokio::time::sleep(POLL).await;
+            }
+        }))))
+    }
+
+    async fn balance(&self, account: Uuid) -> Result<Option<i64>> {
+        let select = "SELECT amount FROM balances WHERE account = $1";
+        Ok(sqlx08::query_scalar(select).bind(account.to_string()).fetch_optional(&self.pool).await?)
     }
 }

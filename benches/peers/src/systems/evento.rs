@@ -5,6 +5,8 @@
 //! row of its `snapshot` table, and passes over all events that the row already has: of a backlog it folds each aggregate
 //! once. It can be keyed by nothing but the aggregate, and the row is bitcode that SQL cannot look into.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use evento::metadata::Event;
 use evento::migrator::{Migrate, Plan};
@@ -14,9 +16,9 @@ use evento::{Executor, ProjectionAggregate, WriteError};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{EVENTO_PROJECTION, EVENTO_SUBSCRIPTION};
+use super::{EVENTO_PROJECTION, EVENTO_SNAPSHOT, EVENTO_SUBSCRIPTION};
 use crate::Result;
-use crate::system::{About, Side, System};
+use crate::system::{About, Following, Side, System};
 use crate::work::{Balances, Work};
 
 #[evento::aggregate(name = "bank/Account")]
@@ -77,51 +79,50 @@ async fn upsert<E: Executor>(context: &Context<'_, E>, event: Event<Deposited>) 
     Ok(())
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Subscription,
-    Projection,
-}
-
 pub(super) struct Evento {
+    name: &'static str,
     pool: PgPool,
     executor: evento::Postgres,
-    way: Way,
     /// The default of 300 is too small for a backlog: each chunk begins with a query that costs as much as many rows.
     chunk: u16,
 }
 
 impl Evento {
-    pub(super) async fn new(pool: PgPool, way: Way, chunk: u32) -> Result<Self> {
+    pub(super) async fn new(name: &'static str, pool: PgPool, chunk: u32) -> Result<Self> {
         evento::sql_migrator::new::<sqlx::Postgres>()?.run(&mut *pool.acquire().await?, &Plan::apply_all()).await?;
         let table = "CREATE TABLE balances (account text PRIMARY KEY, amount bigint NOT NULL, version int NOT NULL)";
         sqlx::query(table).execute(&pool).await?;
-        Ok(Self { executor: pool.clone().into(), pool, way, chunk: u16::try_from(chunk)? })
+        Ok(Self { name, executor: pool.clone().into(), pool, chunk: u16::try_from(chunk)? })
+    }
+}
+
+impl Evento {
+    fn subscription(&self) -> SubscriptionBuilder<evento::Postgres> {
+        let builder = SubscriptionBuilder::new("balances").data(self.pool.clone()).handler(upsert());
+        builder.chunk_size(self.chunk)
     }
 }
 
 #[async_trait]
 impl System for Evento {
     fn about(&self) -> About {
-        let (name, catches_up_by, guarantees) = match self.way {
-            Way::Subscription => (
-                EVENTO_SUBSCRIPTION,
-                "`SubscriptionBuilder`, an upsert for each event that passes over what it knows",
-                "at least once; the cursor is saved once for a chunk; order of the server's clock, one second behind, so **a \
-                 commit that takes longer is skipped**; the last one who starts is the owner, fenced",
-            ),
-            Way::Projection => (
-                EVENTO_PROJECTION,
+        let (catches_up_by, guarantees) = match self.name {
+            EVENTO_PROJECTION => (
                 "`Projection::subscription`, each aggregate folded once",
                 "at least once, and harmless: each row has its own position; **keyed by the aggregate only**, in bitcode that \
                  SQL cannot read; commits of more than a second as above",
             ),
+            _ => (
+                "`SubscriptionBuilder`, an upsert for each event that passes over what it knows",
+                "at least once; the cursor is saved once for a chunk; order of the server's clock, one second behind, so **a \
+                 commit that takes longer is skipped**; the last one who starts is the owner, fenced",
+            ),
         };
         About {
-            name,
+            name: self.name,
             version: env!("PEERS_EVENTO"),
             side: Side::Peer,
-            one_by_one: self.way == Way::Subscription,
+            one_by_one: self.name == EVENTO_SUBSCRIPTION,
             catches_up_by,
             guarantees,
         }
@@ -162,21 +163,17 @@ impl System for Evento {
     }
 
     async fn catch_up(&self, _: u64) -> Result<()> {
-        match self.way {
-            Way::Subscription => {
-                let builder = SubscriptionBuilder::new("balances").data(self.pool.clone()).handler(upsert());
-                builder.chunk_size(self.chunk).run_once(&self.executor).await?;
-            }
-            Way::Projection => {
-                let projection = Projection::<_, Balance>::new::<Account>().handler(on_deposited());
-                projection.subscription("balances").chunk_size(self.chunk).run_once(&self.executor).await?;
-            }
+        if self.name == EVENTO_PROJECTION {
+            let projection = Projection::<_, Balance>::new::<Account>().handler(on_deposited());
+            projection.subscription("balances").chunk_size(self.chunk).run_once(&self.executor).await?;
+        } else {
+            self.subscription().run_once(&self.executor).await?;
         }
         Ok(())
     }
 
     async fn balances(&self) -> Result<Balances> {
-        if self.way == Way::Subscription {
+        if self.name != EVENTO_PROJECTION {
             let select = "SELECT account, amount FROM balances";
             let balances: Vec<(String, i64)> = sqlx::query_as(select).fetch_all(&self.pool).await?;
             return balances.into_iter().map(|(account, amount)| Ok((account.parse()?, amount))).collect();
@@ -202,5 +199,42 @@ impl System for Evento {
             }
         }
         Err("there is always another attempt".into())
+    }
+
+    /// A commit of the first event of an account refuses one that is there.
+    async fn open(&self, account: Uuid, amount: i64) -> Result<u32> {
+        let event = Deposited::from(crate::work::Deposit::of(amount));
+        evento::append(account.to_string()).event(&event).commit(&self.executor).await?;
+        Ok(1)
+    }
+
+    async fn load(&self, account: Uuid) -> Result<i64> {
+        let account = account.to_string();
+        let balance = if self.name == EVENTO_SNAPSHOT {
+            let balance = Projection::<_, Balance>::new::<Account>().handler(on_deposited());
+            balance.load(account).execute(&self.executor).await?.map(|balance| balance.amount)
+        } else {
+            let state = Projection::<_, State>::new::<Account>().handler(on_deposited_to_state());
+            state.load(account).execute(&self.executor).await?.map(|state| state.amount)
+        };
+        balance.ok_or_else(|| "the account is not there".into())
+    }
+
+    /// A load takes one, where there is something new.
+    async fn snapshot(&self, account: Uuid) -> Result<()> {
+        if self.name == EVENTO_SNAPSHOT {
+            self.load(account).await?;
+        }
+        Ok(())
+    }
+
+    async fn follow(self: Arc<Self>) -> Result<Option<Following>> {
+        let subscription = self.subscription().start(&self.executor).await?;
+        Ok(Some(Following::until(async move { Ok(subscription.shutdown().await?) })))
+    }
+
+    async fn balance(&self, account: Uuid) -> Result<Option<i64>> {
+        let select = "SELECT amount FROM balances WHERE account = $1";
+        Ok(sqlx::query_scalar(select).bind(account.to_string()).fetch_optional(&self.pool).await?)
     }
 }
