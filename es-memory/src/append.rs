@@ -8,7 +8,7 @@ use es_core::{
     Version,
 };
 
-use crate::draft::{Draft, Drafts, allowed};
+use crate::draft::{Draft, Drafts, allowed, check_behind};
 use crate::keys::Keys;
 use crate::lock;
 use crate::log::Log;
@@ -113,7 +113,7 @@ impl Streams {
     /// The log is extended before the stream's lock is given back. So the log has the events of a stream in the stream's
     /// order, and who sees an event in its stream finds it in the log.
     pub(crate) fn append(&self, append: Append, log: &Log, keys: &Keys) -> Result<Appended, Error> {
-        let Append { stream, expected, events, key } = append;
+        let Append { stream, expected, events, key, behind } = append;
         let mut streams = lock::write(&self.0);
         if let Some(keyed) = &key
             && let Some(first) = keys.using().answer(keyed, &stream)?
@@ -122,6 +122,7 @@ impl Streams {
         }
         let before = version_of(streams.get(&stream));
         let version = allowed(&stream, expected, before, &events)?;
+        check_behind(&stream, expected, before, behind, || last_of(streams.get(&stream)))?;
         let mut log = log.extending();
         let recorded_at = log.now();
         let commit = log.push(Draft { stream, before, recorded_at, events, key: None });
@@ -164,6 +165,11 @@ impl Streams {
         version_of(lock::read(&self.0).get(stream))
     }
 
+    /// The id of the stream's last event.
+    pub(crate) fn last(&self, stream: &StreamId) -> Option<EventId> {
+        last_of(lock::read(&self.0).get(stream))
+    }
+
     pub(crate) fn count(&self) -> usize {
         lock::read(&self.0).len()
     }
@@ -187,4 +193,8 @@ impl Streams {
 
 fn version_of(commits: Option<&Vec<Arc<Commit>>>) -> Version {
     commits.and_then(|commits| commits.last()).map_or(Version::NONE, |commit| commit.version())
+}
+
+fn last_of(commits: Option<&Vec<Arc<Commit>>>) -> Option<EventId> {
+    Some(commits?.last()?.events.last()?.id)
 }
