@@ -3,16 +3,16 @@
 //! They meet in a [`Queue`]: the more callers there are, the more appends share a round trip, a transaction and a flush to disk.
 //!
 //! What must not wait for others, or could be in their way, does not take part: appends behind whatever version is there, and
-//! large ones. A statement takes one append for each stream. It gives up after [`PATIENCE`](queue::PATIENCE) where it has to wait for a lock, which a
-//! transaction of a stranger may hold for long; then, and after any other failure as a whole, each append of it goes on alone, as
-//! if there had been no group. Where the connection was lost, each finds out by itself what became of it.
+//! large ones. A statement takes one append for each stream. It gives up after [`PATIENCE`](queue::PATIENCE) where it has to wait for a
+//! lock, which a transaction of a stranger may hold for long; then, and after any other failure as a whole, each append of it goes on
+//! alone, as if there had been no group. Where the connection was lost, each finds out by itself what became of it.
 
 pub(crate) mod batch;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test has nobody to hand an error to")]
 mod tests;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use es_core::{Appended, Conflict, Error, ExpectedVersion, StreamId};
@@ -39,8 +39,6 @@ pub(crate) struct Group {
 
 /// An append that waits.
 type Waiting = queue::Waiting<Arc<Prepared>, Outcome>;
-type Answer = queue::Answer<Arc<Prepared>, Outcome>;
-type Turn = queue::Turn<Arc<Prepared>, Outcome>;
 
 /// What became of an append that took part.
 pub(crate) enum Outcome {
@@ -88,18 +86,8 @@ impl Default for Group {
 }
 
 impl Group {
-    /// As many of those that wait as fit into one statement, in their order.
-    fn collect(&self) -> Batch {
-        Batch::new(self.queue.collect(fitting))
-    }
-
     fn goes_alone(&self, stream: &StreamId) -> bool {
         self.alone().contains_key(stream)
-    }
-
-    fn part(&self, store: &PgStore, stream: &StreamId) -> Alone {
-        *self.alone().entry(stream.clone()).or_default() += 1;
-        Alone { store: store.clone(), stream: stream.clone() }
     }
 
     fn rejoin(&self, stream: &StreamId) {
@@ -118,34 +106,19 @@ impl Group {
     }
 }
 
-fn fitting(queue: &mut VecDeque<Waiting>) -> Vec<Waiting> {
-    let mut room = batch::Room::default();
-    let (mut taken, mut left) = (Vec::new(), VecDeque::new());
-    let mut seen = HashSet::new();
-    while let Some(waiting) = queue.pop_front() {
-        if waiting.is_gone() {
-            continue;
-        }
-        // Whoever is held back holds back what comes for the same stream behind it.
-        let is_first = seen.insert(waiting.wish.stream().clone());
-        if is_first && room.take(&waiting.wish) {
-            taken.push(waiting);
-        } else {
-            left.push_back(waiting);
-        }
-        if room.is_full() {
-            break;
-        }
-    }
-    left.append(queue);
-    *queue = left;
-    taken
-}
-
 /// That an append goes on alone.
 pub(crate) struct Alone {
     store: PgStore,
     stream: StreamId,
+}
+
+impl Alone {
+    fn new(store: &PgStore, stream: &StreamId) -> Self {
+        if let Some(group) = store.group() {
+            *group.alone().entry(stream.clone()).or_default() += 1;
+        }
+        Self { store: store.clone(), stream: stream.clone() }
+    }
 }
 
 impl Drop for Alone {
@@ -168,39 +141,12 @@ pub(crate) async fn append(store: &PgStore, append: Prepared) -> Result<Appended
         return store.append_alone(&append).await;
     }
     let append = Arc::new(append);
-    let mut answered = match group.queue.join(|| Arc::clone(&append)) {
+    let answered = match group.queue.join(|| Arc::clone(&append)) {
         Place::AtOnce(turn) => return turn.hold(store.append_alone(&append)).await.0,
         Place::InQueue(answered) => answered,
     };
-    loop {
-        match answered.await {
-            Ok(Answer::Turn(turn)) => {
-                answered = group.queue.stay(Arc::clone(&append));
-                // In a task of its own, so that a caller who gives up takes nobody else's answer along.
-                tokio::spawn(work_off(store.clone(), turn));
-            }
-            Ok(Answer::Outcome(outcome)) => return outcome.of(store, &append).await,
-            Err(gone) => return Outcome::of_unanswered(store, &append, gone).await,
-        }
-    }
-}
-
-/// Sends out what waits, until nothing does.
-async fn work_off(store: PgStore, mut turn: Turn) {
-    let Some(group) = store.group() else { return };
-    loop {
-        let lent = store.connections().acquire().await;
-        // Only now: more have come while the connection was waited for.
-        let batch = group.collect();
-        match lent {
-            // Whoever comes now is heard by the turn, which ends only where nobody waits.
-            Ok(lent) if batch.is_empty() => return lent.release(),
-            Ok(lent) => match turn.hold(batch.store(&store, group, lent)).await {
-                ((), Some(kept)) => turn = kept,
-                ((), None) => return,
-            },
-            Err(_) if batch.is_empty() => return,
-            Err(error) => batch.give_up(&store, group, error),
-        }
+    match group.queue.wait::<Batch>(store, answered, || Arc::clone(&append)).await {
+        Ok(outcome) => outcome.of(store, &append).await,
+        Err(gone) => Outcome::of_unanswered(store, &append, gone).await,
     }
 }

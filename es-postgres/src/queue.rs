@@ -12,8 +12,12 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use es_core::Error;
+use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::timeout;
+
+use crate::PgStore;
+use crate::connections::Lent;
 
 /// How long others wait for a statement of somebody else. One that takes longer does not count as under way any more.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
@@ -51,6 +55,20 @@ pub(crate) enum Place<W, A> {
     InQueue(oneshot::Receiver<Answer<W, A>>),
 }
 
+/// What goes out as one statement.
+pub(crate) trait Batch<W, A>: Sized + Send + 'static {
+    /// As many of those that wait as fit.
+    fn collect(queue: &mut VecDeque<Waiting<W, A>>) -> Self;
+
+    fn is_empty(&self) -> bool;
+
+    /// Runs the statement, and tells each what became of it.
+    fn run(self, store: &PgStore, lent: Lent<'_>) -> impl Future<Output = ()> + Send;
+
+    /// Tells all that there is no connection.
+    fn give_up(self, store: &PgStore, error: Error);
+}
+
 /// The right to have a statement under way.
 pub(crate) struct Turn<W, A>(Option<Arc<Queue<W, A>>>);
 
@@ -70,14 +88,58 @@ impl<W, A> Queue<W, A> {
         Place::InQueue(answered)
     }
 
-    /// Puts somebody back to the head of the queue, who was given a turn and has to be asked for as well.
-    pub(crate) fn stay(&self, wish: W) -> oneshot::Receiver<Answer<W, A>> {
+    /// Waits in the queue until somebody has sent out what was wished. That may be whoever waits itself, if it comes to be the first.
+    ///
+    /// # Errors
+    /// Whoever was to answer is gone, with the runtime it ran on.
+    pub(crate) async fn wait<B: Batch<W, A>>(
+        self: &Arc<Self>,
+        store: &PgStore,
+        mut answered: oneshot::Receiver<Answer<W, A>>,
+        wish: impl Fn() -> W,
+    ) -> Result<A, RecvError>
+    where
+        W: Send + 'static,
+        A: Send + 'static,
+    {
+        loop {
+            match answered.await? {
+                Answer::Turn(turn) => {
+                    answered = self.stay(wish());
+                    // In a task of its own, so that a caller who gives up takes nobody else's answer along.
+                    tokio::spawn(Arc::clone(self).work_off::<B>(store.clone(), turn));
+                }
+                Answer::Outcome(outcome) => return Ok(outcome),
+            }
+        }
+    }
+
+    /// Sends out what waits, until nothing does.
+    async fn work_off<B: Batch<W, A>>(self: Arc<Self>, store: PgStore, mut turn: Turn<W, A>) {
+        loop {
+            let lent = store.connections().acquire().await;
+            // Only now: more have come while the connection was waited for.
+            let batch: B = self.collect(B::collect);
+            match lent {
+                // Whoever comes now is heard by the turn, which ends only where nobody waits.
+                Ok(lent) if batch.is_empty() => return lent.release(),
+                Ok(lent) => match turn.hold(batch.run(&store, lent)).await {
+                    ((), Some(kept)) => turn = kept,
+                    ((), None) => return,
+                },
+                Err(_) if batch.is_empty() => return,
+                Err(error) => batch.give_up(&store, error),
+            }
+        }
+    }
+
+    /// Puts somebody back to the head of the queue.
+    fn stay(&self, wish: W) -> oneshot::Receiver<Answer<W, A>> {
         let (waiting, answered) = Waiting::new(wish);
         self.state().waiting.push_front(waiting);
         answered
     }
 
-    /// Takes some of those that wait out of the queue, in their order. Who has gone in the meantime may be among them.
     pub(crate) fn collect<T>(&self, some: impl FnOnce(&mut VecDeque<Waiting<W, A>>) -> T) -> T {
         some(&mut self.state().waiting)
     }

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::*;
+use crate::queue::{Answer, Batch as _};
 
 async fn store() -> (PgStore, Database) {
     let database = Database::create().await;
@@ -54,7 +55,7 @@ async fn together(store: &PgStore, appends: Vec<Append>) -> Vec<Result<Appended,
         asked.push((append, answered));
     }
     let lent = store.connections().acquire().await.unwrap();
-    Batch::new(waiting).store(store, store.group().unwrap(), lent).await;
+    Batch::new(waiting).run(store, lent).await;
     let mut outcomes = Vec::new();
     for (append, answered) in asked {
         let Ok(Answer::Outcome(outcome)) = answered.await else { panic!("no outcome") };
