@@ -4,7 +4,7 @@
 //! for those that won, so each append is stored as a whole or not at all, and one that loses takes nobody along. Streams are
 //! taken in the order of their names, so that two statements cannot wait for each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use es_core::{Appended, Error, IdempotencyKey, NewEvent, Timestamp, Version};
@@ -17,7 +17,8 @@ use crate::append::Prepared;
 use crate::columns::Columns;
 use crate::connections::{Lent, is_complete};
 use crate::error;
-use crate::group::{Answer, Group, Outcome, PATIENCE, Waiting};
+use crate::group::{Alone, Outcome, Waiting};
+use crate::queue::{self, PATIENCE};
 use crate::row::Column;
 use crate::sql::Sql;
 
@@ -118,22 +119,41 @@ type Statement<'q> = Query<'q, Postgres, PgArguments>;
 /// When those were stored that were, by their streams.
 type Stored<'r> = HashMap<(&'r str, &'r str), Timestamp>;
 
-impl Batch {
-    pub(crate) fn new(mut waiting: Vec<Waiting>) -> Self {
-        waiting.sort_unstable_by(|a, b| name(&a.append).cmp(&name(&b.append)));
-        Self(waiting)
+impl queue::Batch<Arc<Prepared>, Outcome> for Batch {
+    fn collect(queue: &mut VecDeque<Waiting>) -> Self {
+        let mut room = Room::default();
+        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        let mut seen = HashSet::new();
+        while let Some(waiting) = queue.pop_front() {
+            if waiting.is_gone() {
+                continue;
+            }
+            // Whoever is held back holds back what comes for the same stream behind it.
+            let is_first = seen.insert(waiting.wish.stream().clone());
+            if is_first && room.take(&waiting.wish) {
+                taken.push(waiting);
+            } else {
+                left.push_back(waiting);
+            }
+            if room.is_full() {
+                break;
+            }
+        }
+        left.append(queue);
+        *queue = left;
+        Self::new(taken)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Stores what can be stored, and tells each what became of it.
-    pub(crate) async fn store(self, store: &PgStore, group: &Group, mut lent: Lent<'_>) {
+    async fn run(self, store: &PgStore, mut lent: Lent<'_>) {
         match self.insert(store.sql(), lent.connection()).await {
             Ok(rows) => {
                 lent.release();
-                self.tell_outcomes(store, group, &rows);
+                self.tell_outcomes(store, &rows);
             }
             Err(error) if error::is_lost(&error) => {
                 let backend = lent.backend().clone();
@@ -145,40 +165,47 @@ impl Batch {
                 if is_complete(&error) {
                     lent.release();
                 }
-                self.part(store, group);
+                self.part(store);
             }
         }
     }
 
-    /// Tells all that there is no connection. What is wrong for good, each finds out by itself.
-    pub(crate) fn give_up(self, store: &PgStore, group: &Group, error: Error) {
+    /// What is wrong for good, each finds out by itself.
+    fn give_up(self, store: &PgStore, error: Error) {
         if error.is_transient() {
             let error = Arc::new(error);
             self.tell(|_| Outcome::Unavailable(Arc::clone(&error)));
         } else {
-            self.part(store, group);
+            self.part(store);
         }
     }
+}
 
-    fn tell_outcomes(self, store: &PgStore, group: &Group, rows: &[PgRow]) {
+impl Batch {
+    pub(crate) fn new(mut waiting: Vec<Waiting>) -> Self {
+        waiting.sort_unstable_by(|a, b| name(&a.wish).cmp(&name(&b.wish)));
+        Self(waiting)
+    }
+
+    fn tell_outcomes(self, store: &PgStore, rows: &[PgRow]) {
         match rows.iter().map(stored).collect::<Result<Stored<'_>, _>>() {
             Ok(stored) => self.tell(|append| match stored.get(&name(append)) {
                 Some(recorded_at) => Outcome::Stored(Appended::new(last_version(append), *recorded_at)),
                 None => Outcome::Beaten,
             }),
             // What cannot be read here is found there by the ids of the events.
-            Err(_) => self.part(store, group),
+            Err(_) => self.part(store),
         }
     }
 
-    fn part(self, store: &PgStore, group: &Group) {
-        self.tell(|append| Outcome::Failed(group.part(store, append.stream())));
+    fn part(self, store: &PgStore) {
+        self.tell(|append| Outcome::Failed(Alone::new(store, append.stream())));
     }
 
     fn tell(self, what: impl Fn(&Prepared) -> Outcome) {
-        for Waiting { append, answer } in self.0 {
-            // Who has gone in the meantime does not want to know.
-            let _ = answer.send(Answer::Outcome(what(&append)));
+        for waiting in self.0 {
+            let outcome = what(&waiting.wish);
+            waiting.tell(outcome);
         }
     }
 
@@ -212,7 +239,7 @@ impl Batch {
     }
 
     fn appends(&self) -> impl Iterator<Item = &Prepared> {
-        self.0.iter().map(|waiting| &*waiting.append)
+        self.0.iter().map(|waiting| &*waiting.wish)
     }
 }
 
