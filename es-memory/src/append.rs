@@ -11,7 +11,7 @@ use es_core::{
 
 use foldhash::fast::RandomState;
 
-use crate::draft::{Draft, Drafts, allowed};
+use crate::draft::{Draft, Drafts, allowed, check_behind};
 use crate::keys::Keys;
 use crate::lock;
 use crate::log::Log;
@@ -132,7 +132,7 @@ impl Streams {
     /// order, and who sees an event in its stream finds it in the log. A key is locked from the look at it to its use, so that of two
     /// appends to different streams one comes first.
     pub(crate) fn append(&self, append: Append, log: &Log, keys: &Keys) -> Result<Appended, Error> {
-        let Append { stream, expected, events, key } = append;
+        let Append { stream, expected, events, key, behind } = append;
         let mut part = lock::write(self.part(&stream));
         let keyed = key.map(|keyed| (keyed, keys.using()));
         if let Some((keyed, using)) = &keyed
@@ -143,6 +143,7 @@ impl Streams {
         let commits = part.get_mut(&stream);
         let before = version_of(commits.as_deref());
         let version = allowed(&stream, expected, before, &events)?;
+        check_behind(&stream, expected, before, behind, || last_of(commits.as_deref()))?;
         let commit = log.push(Draft { stream, before, recorded_at: Timestamp::now(), events, key: None });
         let recorded_at = commit.recorded_at;
         if let Some((keyed, mut using)) = keyed {
@@ -198,6 +199,11 @@ impl Streams {
         version_of(lock::read(self.part(stream)).get(stream))
     }
 
+    /// The id of the stream's last event.
+    pub(crate) fn last(&self, stream: &StreamId) -> Option<EventId> {
+        last_of(lock::read(self.part(stream)).get(stream))
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.parts.iter().map(|part| lock::read(part).len()).sum()
     }
@@ -221,4 +227,8 @@ impl Streams {
 
 fn version_of(commits: Option<&Vec<Arc<Commit>>>) -> Version {
     commits.and_then(|commits| commits.last()).map_or(Version::NONE, |commit| commit.version())
+}
+
+fn last_of(commits: Option<&Vec<Arc<Commit>>>) -> Option<EventId> {
+    Some(commits?.last()?.events.last()?.id)
 }
