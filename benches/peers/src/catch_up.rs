@@ -20,9 +20,11 @@ const LOOKED_AT: u32 = 5;
 
 pub(crate) async fn run(options: &Options, place: &Place) -> Result<String> {
     let systems = systems::all(Workload::CatchUp, options, place).await?;
+    place.durable(false).await?;
     for system in &systems {
         fill(&**system, &work_of(&**system, options)).await.map_err(|error| of(system, error))?;
     }
+    place.durable(true).await?;
     let lanes = race(&systems, options.rounds, "catch-up", async |system, _| {
         place.settle().await?;
         turn(&**system, &work_of(&**system, options), place.postmaster()).await
@@ -44,7 +46,7 @@ pub(crate) async fn run(options: &Options, place: &Place) -> Result<String> {
         grouped(options.chunk.into()),
         options.connections,
         grouped(options.few.into()),
-        table::of(&lanes, "event"),
+        table::of(&lanes),
         promises(&lanes),
     ))
 }

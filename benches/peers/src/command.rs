@@ -99,7 +99,7 @@ pub(crate) async fn run(kind: Kind, options: &Options, place: &Place) -> Result<
         .await?;
         set += options.rounds;
         trips::count(kind, &mut lanes, options, place, number).await?;
-        text.push_str(&format!("\n**{}**\n\n{}", clients(number), table::of(&lanes, "command")));
+        text.push_str(&format!("\n**{}**\n\n{}", clients(number), table::of(&lanes)));
         chart.panel(&clients(number), lanes.iter().map(bar).collect());
     }
     chart.write(options, kind.chart())?;
@@ -111,7 +111,7 @@ fn bar(lane: &Lane) -> Bar {
 }
 
 async fn turn(system: &Arc<dyn System>, job: &Job, place: &Place) -> Result<Turn> {
-    ready(system, job).await?;
+    ready(system, job, place).await?;
     place.settle().await?;
     let turn = Turn::of(place.postmaster(), job.run(system)).await?;
     job.check(&**system, turn.operations).await?;
@@ -119,11 +119,13 @@ async fn turn(system: &Arc<dyn System>, job: &Job, place: &Place) -> Result<Turn
 }
 
 /// What a job finds when it begins: its accounts, and a system that has done the like before.
-pub(crate) async fn ready(system: &Arc<dyn System>, job: &Job) -> Result<()> {
+pub(crate) async fn ready(system: &Arc<dyn System>, job: &Job, place: &Place) -> Result<()> {
+    place.durable(false).await?;
     let warm_up = Work { set: job.work.set + WARM_UP_SETS, accounts: job.work.accounts.min(WARM_UP), ..job.work };
     for work in [&warm_up, &job.work] {
         system.fill(work).await?;
     }
+    place.durable(true).await?;
     let warm_up = Job { work: warm_up, operations: WARM_UP.min(job.operations), lasts: Duration::MAX, ..*job };
     warm_up.run(system).await.map(drop)
 }

@@ -1,8 +1,7 @@
 //! Commands on stores in memory, one after the other on one thread: what is left when there is no database. disintegrate, evento
-//! and esrs have no such store.
+//! and esrs have no such store; that of cqrs-es is for tests and prints a line for each load.
 
 mod ours;
-mod cqrs_es;
 mod eventcore;
 
 use std::time::{Duration, Instant};
@@ -39,7 +38,6 @@ pub(crate) async fn run(options: &Options) -> Result<String> {
         let turns = [
             turn(ours::Ours::default(), lasts).await?,
             turn(ours::Cached::default(), lasts).await?,
-            turn(cqrs_es::CqrsEs::default(), lasts).await?,
             turn(eventcore::Eventcore::default(), lasts).await?,
         ];
         for (number, (about, turn)) in turns.into_iter().enumerate() {
@@ -59,7 +57,7 @@ pub(crate) async fn run(options: &Options) -> Result<String> {
     Ok(format!(
         "### {title}\n\n{} rounds of {lasts:?} on accounts that have from ten to twenty events, in new stores.\n\n{}",
         options.rounds,
-        table::of(&lanes, "command")
+        table::of(&lanes)
     ))
 }
 

@@ -47,6 +47,24 @@ impl Place {
         Ok(())
     }
 
+    /// Whether commits wait for the disk, as they do whenever something is measured. What is only being filled need not.
+    pub(crate) async fn durable(&self, durable: bool) -> Result<()> {
+        if self.own.is_none() {
+            return Ok(());
+        }
+        let value = if durable { "on" } else { "off" };
+        self.execute(format!("ALTER SYSTEM SET synchronous_commit = {value}")).await?;
+        self.execute("SELECT pg_reload_conf()".to_owned()).await?;
+        // All sessions are told at once; a new one shows that they were.
+        loop {
+            let shown = "SELECT current_setting('synchronous_commit')";
+            let shown: String = sqlx::query_scalar(shown).fetch_one(&mut self.connect().await?).await?;
+            if shown == value {
+                return Ok(());
+            }
+        }
+    }
+
     /// The first process of a server of our own.
     pub(crate) fn postmaster(&self) -> Option<u32> {
         let data = self.own.as_ref()?.data_dir()?;

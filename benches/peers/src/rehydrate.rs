@@ -36,15 +36,18 @@ pub(crate) async fn run(options: &Options, place: &Place) -> Result<String> {
             continue;
         }
         let work = Work { accounts, events_each, ..Work::of(set) };
+        place.durable(false).await?;
         for system in &systems {
             eprintln!("filling {} with streams of {events_each} events", system.about().name);
             fill(&**system, work).await.map_err(|error| format!("{}: {error}", system.about().name))?;
         }
+        place.durable(true).await?;
+        place.settle().await?;
         let head = format!("{} events", grouped(events_each.into()));
         let what = format!("loads of {head}");
         let turn = async |system: &_, _| turn(system, work, loads, place).await;
         let lanes = race(&systems, options.rounds, &what, turn).await?;
-        text.push_str(&format!("\n**{head}**\n\n{}", table::of(&lanes, "load")));
+        text.push_str(&format!("\n**{head}**\n\n{}", table::of(&lanes)));
         chart.panel(&head, lanes.iter().map(bar).collect());
     }
     chart.write(options, "rehydrate")?;

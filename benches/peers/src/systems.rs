@@ -5,7 +5,7 @@ mod by_hand;
 mod disintegrate;
 pub(crate) mod eventcore;
 mod evento;
-pub(crate) mod cqrs_es;
+mod cqrs_es;
 mod esrs;
 
 use sqlx::postgres::PgPoolOptions;

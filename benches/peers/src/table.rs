@@ -15,8 +15,7 @@ fn column<'l>(head: impl Into<String>, cell: impl Fn(&Lane) -> Option<String> + 
     Column { head: head.into(), cell: Box::new(cell) }
 }
 
-/// `unit` is what an operation is called.
-pub(crate) fn of(lanes: &[Lane], unit: &str) -> String {
+pub(crate) fn of(lanes: &[Lane]) -> String {
     let (best, by_hand) = (best_peer(lanes), by_hand(lanes));
     let milliseconds = |share| move |lane: &Lane| lane.latency(share).map(|micros| format!("{:.2}", micros / 1e3));
     let columns = [
@@ -29,7 +28,7 @@ pub(crate) fn of(lanes: &[Lane], unit: &str) -> String {
         column("× by hand", |lane| by_hand.map(|by_hand| ratio(lane.beside(by_hand)))),
         column("attempts", |lane| lane.attempts().map(|attempts| format!("{attempts:.2}"))),
         column("round trips", |lane| lane.trips.map(|trips| format!("{trips:.2}"))),
-        column(format!("CPU µs a {unit}, client + server"), |lane| lane.cpu().map(cpu)),
+        column("CPU µs each, client + server", |lane| lane.cpu().map(cpu)),
     ];
     let mut text = render(lanes, &columns);
     if let Some(best) = best {
@@ -46,7 +45,7 @@ pub(crate) fn waits(lanes: &[Lane]) -> String {
         column("p50 ms", milliseconds(0.5)),
         column("p99 ms", milliseconds(0.99)),
         column("max ms", milliseconds(1.0)),
-        column("CPU µs a command, client + server", |lane| lane.cpu().map(cpu)),
+        column("CPU µs each, client + server", |lane| lane.cpu().map(cpu)),
     ];
     render(lanes, &columns)
 }

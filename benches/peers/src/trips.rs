@@ -29,7 +29,7 @@ pub(crate) async fn count(
         let proxy = Proxy::start(&url).await;
         let system = systems::one(lane.about.name, &proxy.url(&url), options).await?;
         let job = Job { operations: COUNTED.min(options.operations), ..kind.job(SET, options, clients) };
-        ready(&system, &job).await?;
+        ready(&system, &job, place).await?;
         proxy.reset();
         let done = job.run(&system).await?;
         lane.trips = Some(proxy.turns() as f64 / done.operations as f64);

@@ -54,7 +54,7 @@ const SCHEMA: &str = "
     CREATE TABLE balances (account text PRIMARY KEY, amount bigint NOT NULL);";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum AccountEvent {
+enum AccountEvent {
     Deposited(Deposit),
 }
 
@@ -68,21 +68,21 @@ impl DomainEvent for AccountEvent {
     }
 }
 
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Account {
-    pub(crate) balance: i64,
+#[derive(Default, Serialize, Deserialize)]
+struct Account {
+    balance: i64,
     deposits: u64,
 }
 
-pub(crate) struct PayIn {
-    pub(crate) amount: i64,
+struct PayIn {
+    amount: i64,
     /// Whether it is the first, and there must be none, or a further one.
-    pub(crate) opens: bool,
+    opens: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the account is not open, or open already")]
-pub(crate) struct NotOpen;
+struct NotOpen;
 
 impl Aggregate for Account {
     const TYPE: &'static str = "account";

@@ -22,6 +22,8 @@ use crate::work::{Balances, Work};
 
 const LONG_ENOUGH: Duration = Duration::from_secs(600);
 const PAGE: u32 = 10_000;
+/// Events between two ticks while it is filled.
+const TICK_EVERY: usize = 1_000;
 
 pub(super) struct Ours {
     name: &'static str,
@@ -46,7 +48,7 @@ impl Ours {
         if self.name == OURS_PROJECTOR { runner.add(Projected) } else { runner.document::<Balance>() }
     }
 
-    /// One transaction, and one tick of the log.
+    /// One transaction.
     async fn store_layer(&self, layer: crate::work::Layer) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
         let inside = self.store.in_transaction(&mut transaction);
@@ -56,7 +58,6 @@ impl Ours {
         }
         drop(inside);
         transaction.commit().await?;
-        sqlx::query("SELECT es.tick()").execute(&self.pool).await?;
         Ok(())
     }
 }
@@ -78,15 +79,21 @@ impl System for Ours {
         }
     }
 
-    /// Layer by layer; where states are kept at hand, the last one by commands, which bring them there.
+    /// Layer by layer, with a tick of the log for every thousand events; where states are kept at hand, the last one by commands, which bring them there.
     async fn fill(&self, work: &Work) -> Result<()> {
+        let mut without_place = 0;
         for layer in work.layers() {
+            without_place += layer.deposits.len();
             if self.name == OURS_CACHED && layer.version == work.events_each {
                 for (id, deposit) in layer.deposits {
                     self.store.execute(PayInToKept { id, amount: deposit.amount }).await?;
                 }
             } else {
                 self.store_layer(layer).await?;
+            }
+            if without_place >= TICK_EVERY {
+                sqlx::query("SELECT es.tick()").execute(&self.pool).await?;
+                without_place = 0;
             }
         }
         sqlx::query("VACUUM ANALYZE es.events").execute(&self.pool).await?;
