@@ -129,7 +129,7 @@ impl StreamId {
 fn check_category(category: &str) -> Result<u8, InvalidStreamId> {
     match (category, u8::try_from(category.len())) {
         ("", _) => Err(InvalidStreamId::EmptyCategory),
-        (c, Ok(bytes)) if c.len() <= MAX_CATEGORY_BYTES => match c.contains(['-', '\0']) {
+        (c, Ok(bytes)) if c.len() <= MAX_CATEGORY_BYTES => match c.bytes().any(|byte| matches!(byte, b'-' | 0)) {
             true => Err(InvalidStreamId::CategoryCharacter { category: c.into() }),
             false => Ok(bytes),
         },
@@ -141,7 +141,7 @@ fn check_id(id: &str) -> Result<(), InvalidStreamId> {
     match id {
         "" => Err(InvalidStreamId::EmptyId),
         id if id.len() > MAX_ID_BYTES => Err(InvalidStreamId::IdTooLong { bytes: id.len() }),
-        id if id.contains('\0') => Err(InvalidStreamId::IdCharacter),
+        id if id.bytes().any(|byte| byte == 0) => Err(InvalidStreamId::IdCharacter),
         _ => Ok(()),
     }
 }
