@@ -91,7 +91,7 @@ pub(crate) async fn run(kind: Kind, options: &Options, place: &Place) -> Result<
         options.connections,
     );
     let (mut set, mut chart) = (0, Chart::new(kind.title(options), "operations a second"));
-    for &number in kind.clients() {
+    for &number in kind.clients().iter().filter(|number| options.wants_clients(**number)) {
         let what = format!("{} {}", kind.chart(), clients(number).to_lowercase());
         let mut lanes = race(&systems, options.rounds, &what, async |system, round| {
             turn(system, &kind.job(set + round, options, number), place).await

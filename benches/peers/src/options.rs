@@ -13,6 +13,7 @@ options
   --rounds N        how often each system has its turn (3)
   --seconds N       when a turn of commands ends, if it has not ended before (2)
   --operations N    how many commands a turn has at most (4,000)
+  --clients A,B     only these numbers of clients, of those that a workload has
   --accounts N      how many accounts they belong to (1,000)
   --events N        how many events catch-up projects (200,000)
   --few N           how many of them for the systems that commit each event by itself (3,000)
@@ -43,6 +44,7 @@ pub(crate) struct Options {
     /// Small tables, short turns: the figures are worth nothing.
     pub(crate) quick: bool,
     only: Vec<String>,
+    clients: Vec<u32>,
 }
 
 impl Options {
@@ -61,6 +63,7 @@ impl Options {
             charts: None,
             quick: false,
             only: Vec::new(),
+            clients: Vec::new(),
         }
     }
 
@@ -103,6 +106,11 @@ impl Options {
             "--chunk" => self.chunk = number(value()?)?,
             "--connections" => self.connections = number(value()?)?,
             "--only" => self.only = value()?.split(',').map(str::to_owned).collect(),
+            "--clients" => {
+                let numbers =
+                    value()?.split(',').map(|one| number(one.to_owned())).collect::<std::result::Result<_, _>>();
+                self.clients = numbers?;
+            }
             "--charts" => self.charts = Some(value()?.into()),
             "--list" => quit(&NAMES.join("\n")),
             "--help" | "-h" => quit(&usage()),
@@ -116,6 +124,10 @@ impl Options {
             return Err("the events must be a multiple of the accounts: each account has as many as the others".into());
         }
         Ok(self)
+    }
+
+    pub(crate) fn wants_clients(&self, clients: u32) -> bool {
+        self.clients.is_empty() || self.clients.contains(&clients)
     }
 
     pub(crate) fn wants(&self, name: &str) -> bool {
