@@ -189,6 +189,13 @@ pub trait EventStore: Send + Sync {
         true
     }
 
+    /// Whether appends take their places in a stream in the order in which they were first polled, so that one may be
+    /// [behind](Append::behind) another that is still under way, and waits for it. Commands for a busy aggregate are then decided
+    /// without waiting for each other's appends. By default not: an append behind one that is still under way would be a conflict.
+    fn appends_in_order(&self) -> bool {
+        false
+    }
+
     /// Forgets every snapshot of the stream.
     ///
     /// # Errors

@@ -188,6 +188,11 @@ impl Prepared {
         self.append.behind
     }
 
+    /// Its last event.
+    pub(crate) fn last(&self) -> Option<EventId> {
+        self.append.events.last().map(|event| event.id)
+    }
+
     pub(crate) fn slice(&self) -> i16 {
         self.slice
     }

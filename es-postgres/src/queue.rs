@@ -41,8 +41,8 @@ pub(crate) struct Waiting<W, A> {
 
 /// What is said to whoever waits.
 pub(crate) enum Answer<W, A> {
-    /// It is the first in the queue, and has to see to it that the queue is worked off.
-    Turn(Turn<W, A>),
+    /// It is the first in the queue, and has to see to it that the queue is worked off. Its wish is as before.
+    Turn(Turn<W, A>, W),
     /// It took part.
     Outcome(A),
 }
@@ -96,7 +96,6 @@ impl<W, A> Queue<W, A> {
         self: &Arc<Self>,
         store: &PgStore,
         mut answered: oneshot::Receiver<Answer<W, A>>,
-        wish: impl Fn() -> W,
     ) -> Result<A, RecvError>
     where
         W: Send + 'static,
@@ -104,8 +103,8 @@ impl<W, A> Queue<W, A> {
     {
         loop {
             match answered.await? {
-                Answer::Turn(turn) => {
-                    answered = self.stay(wish());
+                Answer::Turn(turn, wish) => {
+                    answered = self.stay(wish);
                     // In a task of its own, so that a caller who gives up takes nobody else's answer along.
                     tokio::spawn(Arc::clone(self).work_off::<B>(store.clone(), turn));
                 }
@@ -133,6 +132,17 @@ impl<W, A> Queue<W, A> {
         }
     }
 
+    /// Puts somebody to the end of the queue who waits already. Where nothing is under way, he gets a turn.
+    pub(crate) fn enter(self: &Arc<Self>, waiting: Waiting<W, A>) {
+        let mut state = self.state();
+        state.waiting.push_back(waiting);
+        if state.under_way == 0 {
+            state.under_way = 1;
+            drop(state);
+            self.pass_on(Turn(Some(Arc::clone(self))));
+        }
+    }
+
     /// Puts somebody back to the head of the queue.
     fn stay(&self, wish: W) -> oneshot::Receiver<Answer<W, A>> {
         let (waiting, answered) = Waiting::new(wish);
@@ -157,8 +167,8 @@ impl<W, A> Queue<W, A> {
                 next
             };
             let Some(waiting) = next else { return };
-            match waiting.answer.send(Answer::Turn(turn)) {
-                Err(Answer::Turn(unwanted)) => turn = unwanted,
+            match waiting.answer.send(Answer::Turn(turn, waiting.wish)) {
+                Err(Answer::Turn(unwanted, _)) => turn = unwanted,
                 _ => return,
             }
         }
