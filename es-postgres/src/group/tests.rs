@@ -1,3 +1,5 @@
+mod chains;
+
 use std::time::Duration;
 
 use es_core::{Append, Conflict, EventStore, ExpectedVersion, NewEvent, Position, ReadLog, StreamId, Version};
