@@ -14,6 +14,7 @@ mod random;
 #[path = "hot/slow.rs"]
 mod slow;
 
+use std::slice::from_ref;
 use std::time::Duration;
 
 use es_postgres::PgStore;
@@ -46,7 +47,7 @@ async fn every_answer_is_what_a_store_that_fails_now_and_then_holds() {
     let seed = seed();
     for seed in seed..seed + 8 {
         let store = Slow::new(seed);
-        let told = clients::run(std::slice::from_ref(&store), HABITS, seed).await;
+        let told = clients::run(from_ref(&store), HABITS, seed).await;
         let seen = judge::judge(&store, told).await;
         assert!(seen.done > 100 && seen.refused > 0 && seen.unknown > 0 && seen.idle > 0, "{seen:?}");
     }
@@ -55,7 +56,7 @@ async fn every_answer_is_what_a_store_that_fails_now_and_then_holds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_is_what_postgres_holds() {
     let (store, _database) = migrated().await;
-    let told = clients::run(&[store.clone()], HABITS, seed()).await;
+    let told = clients::run(from_ref(&store), HABITS, seed()).await;
     let seen = judge::judge(&store, told).await;
     assert!(seen.done > 200 && seen.refused > 0 && seen.failed == 0, "{seen:?}");
 }
@@ -100,7 +101,7 @@ async fn every_answer_is_what_postgres_holds_while_connections_break() {
 async fn what_comes_at_once_goes_out_together() {
     let (store, database) = migrated().await;
     let habits = Habits { clients: 16, commands: 40, impatient: u64::MAX, keyed: u64::MAX, large: u64::MAX };
-    let told = clients::run(&[store.clone()], habits, 7).await;
+    let told = clients::run(from_ref(&store), habits, 7).await;
     let seen = judge::judge(&store, told).await;
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let count = sqlx::query("SELECT count(DISTINCT xid) FROM es.events").fetch_one(&mut connection).await.unwrap();

@@ -1,6 +1,6 @@
 //! An account that commands come to all at once.
 
-use es_core::{Aggregate, Caching, Command, Context, Event, Handle, Version};
+use es_core::{Aggregate, Caching, Command, Context, Event, Handle, IntoEvents, Version};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Event, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub struct TooLittle {
 impl Handle<Move> for Account {
     type Error = TooLittle;
 
-    fn handle(&self, command: Move, context: &Context) -> Result<Vec<AccountEvent>, TooLittle> {
+    fn handle(&self, command: Move, context: &Context) -> Result<impl IntoEvents<AccountEvent>, TooLittle> {
         let mut after = self.clone();
         let mut events = Vec::new();
         for event in command.events.iter().cycle().take(command.events.len() * command.times) {

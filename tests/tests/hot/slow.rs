@@ -1,6 +1,6 @@
 //! A store in memory that takes its time, in order, and fails now and then.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use es_core::{
     AggregateCache, Append, Appended, Bookmark, Error, EventId, EventStore, EventStoreExt, ExpectedVersion, Fold,
