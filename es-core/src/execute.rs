@@ -7,12 +7,11 @@ mod keyed;
 use std::future::{Future, IntoFuture};
 use std::time::Instant;
 
-use uuid::Uuid;
-
 use crate::aggregate::{Aggregate, stream_of};
 use crate::command::{Command, Context, Handle, HandleWith};
 use crate::error::{Error, ExecuteError};
 use crate::event::IntoEvents;
+use crate::fresh_id::fresh_id;
 use crate::idempotency::{InvalidIdempotencyKey, Keyed};
 use crate::metadata::{CausationId, CorrelationId, Metadata, TraceContext};
 use crate::recorded::Recorded;
@@ -236,7 +235,8 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
                     if self.is_worth_retrying(&error, keyed.as_ref())
                         && self.retry.allows(attempts, start.elapsed()) =>
                 {
-                    self.retry.wait(attempts).await;
+                    // Boxed, like all that few commands need: what all of them carry is allocated and moved for each.
+                    Box::pin(self.retry.wait(attempts)).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -247,9 +247,12 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
     /// cause of its events.
     fn complete_metadata(&mut self) {
         self.metadata.complete();
-        let command = Uuid::now_v7();
-        self.metadata.correlation_id.get_or_insert(CorrelationId(command));
-        self.metadata.causation_id.get_or_insert(CausationId(command));
+        let Metadata { correlation_id, causation_id, .. } = &mut self.metadata;
+        if correlation_id.is_none() || causation_id.is_none() {
+            let command = fresh_id();
+            correlation_id.get_or_insert(CorrelationId(command));
+            causation_id.get_or_insert(CausationId(command));
+        }
     }
 
     fn is_worth_retrying<R>(&self, error: &ExecuteError<R>, keyed: Option<&Keyed>) -> bool {

@@ -218,7 +218,7 @@ impl NewEvent {
 
     fn check(&self, index: usize) -> Result<(), InvalidAppend> {
         let name = &self.event_type;
-        if name.is_empty() || name.len() > MAX_EVENT_TYPE_BYTES || name.contains('\0') {
+        if name.is_empty() || name.len() > MAX_EVENT_TYPE_BYTES || name.bytes().any(|byte| byte == 0) {
             return Err(InvalidAppend::EventTypeName(name.chars().take(MAX_EVENT_TYPE_BYTES).collect()));
         }
         if self.schema_version == 0 || i32::try_from(self.schema_version).is_err() {

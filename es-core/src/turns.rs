@@ -6,9 +6,10 @@
 //! It saves work and proves nothing: other processes have turns of their own, and it is the store that lets an append in or does not.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::ahead::Ahead;
@@ -19,10 +20,13 @@ const PARTS: usize = 64;
 
 /// What is ahead of the store in a stream, in the hands of whoever has the turn.
 type Front = Arc<tokio::sync::Mutex<Option<Ahead>>>;
-type Part = HashMap<StreamId, Front>;
+type Part = HashMap<StreamId, Front, RandomState>;
 
 /// Who is at work on which stream.
-pub(crate) struct Turns(Vec<Mutex<Part>>);
+pub(crate) struct Turns {
+    parts: Vec<Mutex<Part>>,
+    hasher: RandomState,
+}
 
 /// The right to decide upon a stream. Others for the same stream wait until it is passed on. What is ahead of the store is kept until
 /// nobody is at work on the stream.
@@ -36,15 +40,13 @@ pub(crate) struct Turn<'t> {
 
 impl Turns {
     pub(crate) fn new() -> Self {
-        Self((0..PARTS).map(|_| Mutex::default()).collect())
+        Self { parts: (0..PARTS).map(|_| Mutex::default()).collect(), hasher: RandomState::default() }
     }
 
     /// `None` only for a number of parts that is none.
     pub(crate) async fn wait(&self, stream: &StreamId) -> Option<Turn<'_>> {
-        let mut hasher = DefaultHasher::new();
-        stream.hash(&mut hasher);
-        let nth = usize::try_from(hasher.finish() % PARTS as u64).unwrap_or_default();
-        let part = self.0.get(nth)?;
+        let nth = usize::try_from(self.hasher.hash_one(stream) % PARTS as u64).unwrap_or_default();
+        let part = self.parts.get(nth)?;
         let front = Arc::clone(lock(part).entry(stream.clone()).or_default());
         let mut turn = Turn { part, stream: stream.clone(), front, held: None };
         turn.take().await;
@@ -53,7 +55,7 @@ impl Turns {
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.0.iter().map(|part| lock(part).len()).sum()
+        self.parts.iter().map(|part| lock(part).len()).sum()
     }
 }
 

@@ -104,15 +104,20 @@ pub(crate) async fn append(store: &PgStore, append: Prepared) -> Result<Appended
         Departure::Apart(_flight) => return store.append_alone(&append).await,
         Departure::Free(flight) => {
             let mut flight = Some(flight);
-            match group.queue.join(|| Wish { append: Arc::clone(&append), flight: flight.take() }) {
-                Place::AtOnce(turn) => {
+            let mut wish = || Wish { append: Arc::clone(&append), flight: flight.take() };
+            match group.queue.join::<Batch>(store, &mut wish).await {
+                Place::InQueue(answered) => answered,
+                // Those who are behind it would otherwise wait for another statement.
+                Place::Alone(turn) if group.lines.has_others(append.stream()) => {
+                    group.queue.begin::<Batch>(store, turn, wish())
+                }
+                Place::Alone(turn) => {
                     let (appended, turn) = turn.hold(store.append_alone(&append)).await;
-                    // First those who waited for it come into the queue, and then somebody gets the turn.
+                    // First those who have come for its stream meanwhile come into the queue, and then somebody gets the turn.
                     drop(flight);
                     drop(turn);
                     return appended;
                 }
-                Place::InQueue(answered) => answered,
             }
         }
     };

@@ -93,10 +93,10 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
                 return Ok(Some(first));
             }
             let step = match self.decide(&basis.load.loaded).await {
-                Ok(events) if events.is_empty() => self.look(&mut basis, way).await?,
+                Ok(events) if events.is_empty() => Box::pin(self.look(&mut basis, way)).await?,
                 Ok(_) if way.has_passed_on() => Step::InVain,
                 Ok(events) => self.store_events(&mut basis, way, events, keyed).await?,
-                Err(refusal) => match self.look(&mut basis, way).await? {
+                Err(refusal) => match Box::pin(self.look(&mut basis, way)).await? {
                     Step::Done(_) => return Err(refusal),
                     step => step,
                 },
@@ -141,7 +141,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         if !basis.settle().await {
             return Ok(Step::InVain);
         }
-        let has_come = basis.confirm(self.store, &way.snapshots).await?;
+        let has_come = Box::pin(basis.confirm(self.store, &way.snapshots)).await?;
         Ok(if has_come { Step::Behind } else { Step::Done(Vec::new()) })
     }
 
@@ -168,7 +168,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         // From now on it has its place in the stream, if it is under way at all.
         match poll_fn(|context| Poll::Ready(appending.as_mut().poll(context))).await {
             Poll::Ready(answer) => self.end_in_turn(basis, way, decided, answer).await,
-            Poll::Pending => self.end_ahead(basis, way, decided, appending).await,
+            Poll::Pending => Box::pin(self.end_ahead(basis, way, decided, appending)).await,
         }
     }
 
@@ -205,7 +205,9 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
                 Ok(Step::Done(self.recorded(&basis.load.loaded.stream, before, decided.events, decided.ids, appended)))
             }
             Err(error) if error.is_conflict() && basis.is_ahead() => Ok(Step::InVain),
-            Err(error) if error.is_conflict() && basis.confirm(self.store, &way.snapshots).await? => Ok(Step::Behind),
+            Err(error) if error.is_conflict() && Box::pin(basis.confirm(self.store, &way.snapshots)).await? => {
+                Ok(Step::Behind)
+            }
             Err(error) => Err(self.as_stated(error)),
         }
     }

@@ -90,6 +90,11 @@ impl Lines {
         }
     }
 
+    /// Whether others of the stream wait.
+    pub(crate) fn has_others(&self, stream: &StreamId) -> bool {
+        self.lines().get(stream).is_some_and(|line| !line.waiting.is_empty())
+    }
+
     /// Whether an append of the stream goes on alone.
     #[cfg(test)]
     pub(crate) fn has_alone(&self, stream: &StreamId) -> bool {
@@ -157,7 +162,7 @@ impl Drop for Flight {
         let flight = Self { store: self.store.clone(), stream: self.stream.clone(), is_alone: false };
         if batch::may_join(&next.wish.append) {
             next.wish.flight = Some(flight);
-            group.queue.enter(next);
+            group.queue.push(next);
         } else {
             next.tell(Outcome::Again(Some(flight)));
         }
