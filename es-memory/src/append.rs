@@ -24,6 +24,8 @@ pub(crate) struct Commit {
     pub(crate) recorded_at: Timestamp,
     /// The latest time of any commit in the log up to here.
     pub(crate) latest: Timestamp,
+    /// When the store took it in.
+    pub(crate) taken_at: Timestamp,
     pub(crate) events: Vec<NewEvent>,
 }
 
@@ -124,7 +126,7 @@ impl Streams {
         let version = allowed(&stream, expected, before, &events)?;
         let mut log = log.extending();
         let recorded_at = log.now();
-        let commit = log.push(Draft { stream, before, recorded_at, events, key: None });
+        let commit = log.push(Draft { stream, before, recorded_at, taken_at: recorded_at, events, key: None });
         if let Some(keyed) = key {
             keys.using().keep(keyed, &commit);
         }

@@ -35,10 +35,10 @@ impl Extending<'_> {
 
     /// Gives the events of an append their places.
     pub(crate) fn push(&mut self, draft: Draft) -> Arc<Commit> {
-        let Draft { stream, before, recorded_at, events, key: _ } = draft;
+        let Draft { stream, before, recorded_at, taken_at, events, key: _ } = draft;
         // A transaction takes its time when it appends, and others may have got their place in between.
         let latest = self.0.last().map_or(recorded_at, |last| recorded_at.max(last.latest));
-        let commit = Arc::new(Commit { stream, before, after: end_of(&self.0), recorded_at, latest, events });
+        let commit = Arc::new(Commit { stream, before, after: end_of(&self.0), recorded_at, latest, taken_at, events });
         self.0.push(Arc::clone(&commit));
         commit
     }
@@ -77,11 +77,11 @@ impl Log {
         end_of(&lock::read(&self.0))
     }
 
-    /// When the next event behind the place was recorded, if there is one.
+    /// When the next event behind the place was taken in, if there is one.
     pub(crate) fn behind(&self, position: Position) -> Option<Timestamp> {
         let commits = lock::read(&self.0);
         let first = commits.partition_point(|commit| commit.position() <= position);
-        commits.get(first).map(|commit| commit.recorded_at)
+        commits.get(first).map(|commit| commit.taken_at)
     }
 
     pub(crate) fn read(&self, read: &ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
