@@ -12,6 +12,7 @@ use crate::etag::ETag;
 use crate::wait::PreferWait;
 
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const NOT_VISIBLE: HeaderName = HeaderName::from_static("not-visible");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// What to answer when a command is done, as a part of a response: `(done.status(StatusCode::OK), done, Json(view))`. By itself
@@ -23,9 +24,10 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// | `Idempotency-Replayed: true` | the request is a repeat, and this is what the first one did |
 /// | `X-Correlation-Id` | then, too: the conversation of the first one, where the events are |
 /// | `Preference-Applied: wait=5` | the client asked to wait, and read models show what was done |
+/// | `Not-Visible: late` | read models were waited for, and do not show it: [why](Self::not_visible) |
 ///
-/// A command is done whatever became of the wait. When read models had not taken it in in time, the status is therefore 202
-/// Accepted, and never one that invites the client to send it again.
+/// A command is done whatever became of the wait. When read models had not taken it in in time, or have passed it by, the status
+/// is therefore 202 Accepted, and never one that invites the client to send it again.
 ///
 /// # Example: created, without a body
 ///
@@ -63,8 +65,8 @@ pub struct Done {
     repeated: bool,
     /// Of a repeat, the conversation that the events belong to.
     conversation: Option<CorrelationId>,
-    /// Whether the read models that were waited for have taken it in.
-    visible: Option<bool>,
+    /// Whether the read models that were waited for have taken it in, or why not.
+    visible: Option<Result<(), &'static str>>,
     /// How long the client has asked to wait, and was served.
     applied: Option<Duration>,
 }
@@ -76,21 +78,35 @@ impl Done {
         outcome.into()
     }
 
-    /// The status that you give, or 202 Accepted, when read models that were to be waited for had not taken it in in time.
+    /// The status that you give, or 202 Accepted, when read models that were to be waited for do not show it.
     pub fn status(&self, done: StatusCode) -> StatusCode {
         if self.is_late() { StatusCode::ACCEPTED } else { done }
     }
 
-    /// Whether read models that were to be waited for had not taken it in in time.
+    /// Whether read models that were to be waited for do not show it.
     pub fn is_late(&self) -> bool {
-        self.visible == Some(false)
+        self.not_visible().is_some()
+    }
+
+    /// Why read models that were to be waited for do not show it, in the word that the header `Not-Visible` has for it.
+    ///
+    /// | word | [`WaitError`] | when it will show |
+    /// |---|---|---|
+    /// | `late` | `TimedOut` | soon |
+    /// | `paused` | `Paused` | when somebody resumes the projection |
+    /// | `stopped` | `Stopped` | when somebody starts it again |
+    /// | `parked` | `Parked` | when somebody settles what the projection could not take in |
+    /// | `left-out` | `LeftOut` | when the projection is rebuilt, if then |
+    /// | `unknown` | others | nobody knows |
+    pub fn not_visible(&self) -> Option<&'static str> {
+        self.visible?.err()
     }
 
     pub(crate) fn preferred(self, wait: PreferWait) -> Self {
         match wait.asked() {
             // Nobody waited, so nobody is late.
             None => Self { visible: None, ..self },
-            asked => Self { applied: asked.filter(|_| self.visible == Some(true)), ..self },
+            asked => Self { applied: asked.filter(|_| self.visible == Some(Ok(()))), ..self },
         }
     }
 }
@@ -110,10 +126,11 @@ impl<A: Aggregate> From<&Outcome<A>> for Done {
 
 impl<A: Aggregate> From<&Visible<A>> for Done {
     fn from(visible: &Visible<A>) -> Self {
-        if let Err(error) = &visible.visible {
+        let visible_or_why = visible.visible.as_ref().copied().map_err(|error| {
             take_note(error);
-        }
-        Self { visible: Some(visible.visible.is_ok()), ..Self::from(&visible.outcome) }
+            word_for(error)
+        });
+        Self { visible: Some(visible_or_why), ..Self::from(&visible.outcome) }
     }
 }
 
@@ -122,6 +139,17 @@ fn take_note(error: &WaitError) {
     match error {
         WaitError::TimedOut { .. } => tracing::debug!(%error, "a command is done, and not yet visible"),
         error => tracing::warn!(%error, "a command is done, and it is not known when it will be visible"),
+    }
+}
+
+fn word_for(error: &WaitError) -> &'static str {
+    match error {
+        WaitError::TimedOut { .. } => "late",
+        WaitError::Paused { .. } => "paused",
+        WaitError::Stopped { .. } => "stopped",
+        WaitError::Parked { .. } => "parked",
+        WaitError::LeftOut { .. } => "left-out",
+        _ => "unknown",
     }
 }
 
@@ -138,6 +166,9 @@ impl IntoResponseParts for Done {
         let conversation = self.conversation.map(|id| id.to_string());
         if let Some(conversation) = conversation.and_then(|id| id.try_into().ok()) {
             headers.insert(CORRELATION_ID, conversation);
+        }
+        if let Some(why) = self.not_visible() {
+            headers.insert(NOT_VISIBLE, HeaderValue::from_static(why));
         }
         let applied = self.applied.map(|wait| format!("wait={}", wait.as_secs()));
         if let Some(applied) = applied.and_then(|applied| applied.try_into().ok()) {

@@ -177,6 +177,7 @@ impl From<WaitError> for Problem {
             WaitError::Store(error) => error.into(),
             WaitError::TimedOut { .. } | WaitError::Unsettled { .. } | WaitError::Paused { .. } => unavailable(&error),
             WaitError::Stopped { .. } => stopped(&error),
+            WaitError::Parked { .. } | WaitError::LeftOut { .. } => passed_by(&error),
             error => internal(&error),
         }
     }
@@ -215,6 +216,18 @@ fn stopped(error: &(dyn StdError + 'static)) -> Problem {
         .detail(
             "the read model has stopped, and shows nothing new until whoever operates the service starts it again; he finds the \
              cause by the correlation id",
+        )
+        .with(CORRELATION_ID, id)
+}
+
+/// It will not be better in a second either: somebody has to settle what could not be taken in.
+fn passed_by(error: &(dyn StdError + 'static)) -> Problem {
+    let id = at_hand();
+    tracing::error!(correlation_id = %id, error = %Chain(error), "a request waited for what a read model could not take in");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE)
+        .detail(
+            "the read model could not take this in, and does not show it until whoever operates the service settles that; he finds \
+             the cause by the correlation id",
         )
         .with(CORRELATION_ID, id)
 }

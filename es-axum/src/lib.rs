@@ -84,6 +84,7 @@
 //! | an id or a key that cannot be one | 400 | |
 //! | [`Error::Unavailable`](es_core::Error::Unavailable), [`WaitError::TimedOut`](es_core::WaitError::TimedOut) and [`Paused`](es_core::WaitError::Paused) of a read | 503 | `Retry-After`; `safe_to_repeat: true` if it was a command |
 //! | [`WaitError::Stopped`](es_core::WaitError::Stopped) of a read | 503 | `correlation_id`; no `Retry-After`, since somebody has to start it again |
+//! | [`WaitError::Parked`](es_core::WaitError::Parked) and [`LeftOut`](es_core::WaitError::LeftOut) of a read | 503 | `correlation_id`; no `Retry-After`, since somebody has to settle it |
 //! | [`Error::UnknownOutcome`](es_core::Error::UnknownOutcome) | 503 | `safe_to_repeat: false`: only with an idempotency key |
 //! | everything else | 500 | `correlation_id`, and no details: those go to `tracing` |
 

@@ -192,6 +192,9 @@ macro_rules! conformance_tests {
                 exists_needs_at_least_one_event
                 exact_needs_that_very_version
                 exact_zero_is_no_stream
+                an_append_goes_behind_the_event_that_it_names
+                an_append_under_a_key_goes_behind_the_event_that_it_names
+                an_append_behind_an_event_expects_its_version
                 a_conflict_names_stream_expected_and_actual
                 a_refused_append_stores_nothing
                 a_malformed_append_stores_nothing
@@ -547,6 +550,7 @@ macro_rules! read_model_conformance_tests {
                 dead_letters_come_back
                 a_dead_letter_takes_the_place_of_its_like
                 a_reset_forgets_the_dead_letters_behind_it
+                it_is_told_what_is_missing_of_a_stream
             }
             serving {
                 the_first_version_of_a_name_serves

@@ -12,10 +12,10 @@ use crate::aggregate::Aggregate;
 use crate::document::{self, Document, decode};
 use crate::error::Error;
 use crate::execute::Outcome;
-use crate::read_model::{DocumentQuery, InvalidProjection, ProjectionId, ReadModelStore};
+use crate::read_model::{DocumentQuery, InvalidProjection, ProjectionId, ReadModelStore, Written};
 use crate::recorded::Position;
 use crate::runner::WaitError;
-use crate::runner::wait::{self, Stops};
+use crate::runner::wait::{self, Stops, Wanted};
 use crate::store::EventStoreExt;
 
 /// The documents of one type, to be asked for. See [`ReadModels::documents`].
@@ -111,18 +111,28 @@ impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
     ///
     /// # Errors
     /// [`WaitError`] when the time is up; and at once when they have not taken it in, and their projection has
-    /// [stopped](WaitError::Stopped), is [paused](WaitError::Paused), or was never started.
+    /// [stopped](WaitError::Stopped), is [paused](WaitError::Paused), or was never started; and when they have come there, and
+    /// their projection has [parked](WaitError::Parked) the command's stream, or has [left out](WaitError::LeftOut) one of its
+    /// events.
     pub async fn wait_for<A: Aggregate>(self, outcome: &Outcome<A>) -> Result<Self, WaitError> {
-        if outcome.events.is_empty() { Ok(self) } else { self.catch_up_within(wait::DEFAULT_WAIT).await }
+        match wait::written(outcome) {
+            Some(written) => self.take_in(Some(written), wait::DEFAULT_WAIT).await,
+            None => Ok(self),
+        }
     }
 
-    /// Waits, for at most `deadline`, until the documents have taken in everything that is stored by now.
+    /// Waits, for at most `deadline`, until the documents have taken in everything that is stored by now, but for what was left
+    /// out or is parked: there are no streams that this wait knows of.
     ///
     /// # Errors
     /// As for [`wait_for`](Self::wait_for).
     pub async fn catch_up_within(self, deadline: Duration) -> Result<Self, WaitError> {
-        let wanted = self.store.log_end().await?;
-        wait::until(self.store, &[self.version().await?], wanted, deadline, Stops::AreFinal).await?;
+        self.take_in(None, deadline).await
+    }
+
+    async fn take_in(self, written: Option<Written>, deadline: Duration) -> Result<Self, WaitError> {
+        let wanted = Wanted::by_now(self.store, written).await?;
+        wait::until(self.store, &[self.version().await?], &wanted, deadline, Stops::AreFinal).await?;
         Ok(self)
     }
 

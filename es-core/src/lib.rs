@@ -92,6 +92,7 @@
 //! - `testing`: given/when/then, and tests of read models, for `[dev-dependencies]`.
 //! - `conformance`: the suite that every store passes, for `[dev-dependencies]` of a store.
 
+mod fresh_id;
 mod id;
 mod stream;
 mod slices;
@@ -162,9 +163,9 @@ pub use reactor::{BeginsAt, Effect, IntoCommands, OnRejection, Reaction, Reactor
 pub use read::{ConversationEvents, LogEvents, StreamEvents};
 pub use read_model::{
     AdvanceError, Checkpoint, Claim, Control, ControlAnswer, DeadLetter, DeadLetterStatus, DocumentQuery, FailureClass,
-    Fenced, InvalidProjection, Lease, MAX_PROJECTION_NAME_BYTES, PartStatus, ProjectionId, ProjectionState,
+    Fenced, InvalidProjection, Lease, MAX_PROJECTION_NAME_BYTES, Missing, PartStatus, ProjectionId, ProjectionState,
     ProjectionStatus, Pulse, Reached, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Renewal,
-    TakenIn, Task,
+    TakenIn, Task, Written,
 };
 pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded, Untyped};
 pub use retry::Retry;

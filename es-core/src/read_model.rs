@@ -5,6 +5,7 @@ mod dead_letter;
 mod failure_class;
 mod id;
 mod lease;
+mod missing;
 mod query;
 mod status;
 mod taken_in;
@@ -26,6 +27,7 @@ pub use dead_letter::{DeadLetter, DeadLetterStatus};
 pub use failure_class::FailureClass;
 pub use id::{InvalidProjection, MAX_PROJECTION_NAME_BYTES, ProjectionId};
 pub use lease::{AdvanceError, Checkpoint, Claim, Fenced, Lease, Pulse, Renewal, Task};
+pub use missing::{Missing, Written};
 pub use query::DocumentQuery;
 pub use status::{PartStatus, ProjectionState, ProjectionStatus, Reached};
 pub use taken_in::TakenIn;
@@ -162,13 +164,17 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// The store's own failures.
     fn projections(&self) -> impl Future<Output = Result<Vec<ProjectionStatus>, Error>> + Send;
 
-    /// How far each of these projections has come in all its parts, and whether it is going on, as of one moment; `None` for one
-    /// that was never registered. It is asked every few milliseconds by everybody who waits, so it is one question, however
-    /// many they are.
+    /// How far each of these projections has come in all its parts, whether it is going on, and what it has passed of `written`
+    /// without taking it in, all as of one moment; `None` for one that was never registered. It is asked every few milliseconds by
+    /// everybody who waits, so it is one question, however many they are.
     ///
     /// # Errors
     /// The store's own failures.
-    fn reached(&self, ids: &[ProjectionId]) -> impl Future<Output = Result<Vec<Option<Reached>>, Error>> + Send;
+    fn reached(
+        &self,
+        ids: &[ProjectionId],
+        written: Option<&Written>,
+    ) -> impl Future<Output = Result<Vec<Option<Reached>>, Error>> + Send;
 
     /// The version of a name that serves: readers of the name read that one.
     ///

@@ -107,7 +107,9 @@ fn check_category(category: &str) -> Result<(), InvalidStreamId> {
     match category {
         "" => Err(InvalidStreamId::EmptyCategory),
         c if c.len() > MAX_CATEGORY_BYTES => Err(InvalidStreamId::CategoryTooLong { bytes: c.len() }),
-        c if c.contains(['-', '\0']) => Err(InvalidStreamId::CategoryCharacter { category: c.into() }),
+        c if c.bytes().any(|byte| matches!(byte, b'-' | 0)) => {
+            Err(InvalidStreamId::CategoryCharacter { category: c.into() })
+        }
         _ => Ok(()),
     }
 }
@@ -116,7 +118,7 @@ fn check_id(id: &str) -> Result<(), InvalidStreamId> {
     match id {
         "" => Err(InvalidStreamId::EmptyId),
         id if id.len() > MAX_ID_BYTES => Err(InvalidStreamId::IdTooLong { bytes: id.len() }),
-        id if id.contains('\0') => Err(InvalidStreamId::IdCharacter),
+        id if id.bytes().any(|byte| byte == 0) => Err(InvalidStreamId::IdCharacter),
         _ => Ok(()),
     }
 }

@@ -10,9 +10,9 @@ use crate::command::Command;
 use crate::document::Document;
 use crate::error::ExecuteError;
 use crate::execute::{Decide, Execute, Outcome};
-use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore};
+use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, Written};
 use crate::runner::WaitError;
-use crate::runner::wait::{self, Stops};
+use crate::runner::wait::{self, Stops, Wanted};
 use crate::store::{BoxFuture, EventStore};
 
 /// A command that is answered when projections have taken it in, or when the time is up. Made by [`Execute::wait_for`].
@@ -77,8 +77,8 @@ pub struct Visible<A: Aggregate> {
     pub outcome: Outcome<A>,
     /// Whether all the projections that were named have taken it in. If not, they will: one that has [stopped](WaitError::Stopped)
     /// or is [paused](WaitError::Paused), when it goes on again. A repeat of the command would do it twice, unless it has an
-    /// [idempotency key](Execute::idempotency_key). What a projection has left out, or has parked with its stream, counts as
-    /// taken in: [`dead_letters`](ReadModelStore::dead_letters) tells of it.
+    /// [idempotency key](Execute::idempotency_key). One that has [parked](WaitError::Parked) the stream, or has
+    /// [left out](WaitError::LeftOut) an event of the command, will not until somebody settles that.
     pub visible: Result<(), WaitError>,
 }
 
@@ -134,7 +134,10 @@ impl<'a, S: EventStore, C: Command, D: Decide<C>> ExecuteAndWait<'a, S, C, D> {
         let Self { execute, projections, within } = self;
         let store = kept_by(execute.store());
         let outcome = execute.await?;
-        let visible = if outcome.events.is_empty() { Ok(()) } else { see(store, projections, within).await };
+        let visible = match wait::written(&outcome) {
+            Some(written) => see(store, projections, written, within).await,
+            None => Ok(()),
+        };
         Ok(Visible { outcome, visible })
     }
 }
@@ -142,11 +145,12 @@ impl<'a, S: EventStore, C: Command, D: Decide<C>> ExecuteAndWait<'a, S, C, D> {
 async fn see<S: ReadModelStore>(
     store: &S,
     projections: Vec<Result<ProjectionId, InvalidProjection>>,
+    written: Written,
     within: Duration,
 ) -> Result<(), WaitError> {
     let ids = projections.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let wanted = store.log_end().await?;
-    wait::until(store, &ids, wanted, within, Stops::AreFinal).await
+    let wanted = Wanted::by_now(store, Some(written)).await?;
+    wait::until(store, &ids, &wanted, within, Stops::AreFinal).await
 }
 
 impl<'a, S: ReadModelStore, C: Command, D: Decide<C> + 'a> IntoFuture for ExecuteAndWait<'a, S, C, D> {

@@ -74,7 +74,7 @@ fn drafts(missing: &[(&ImportStream, &ImportEvent)], known: &Known, now: Timesta
         let before = Version(first.version.0.saturating_sub(1));
         let events = run.iter().map(|(_, event)| event.event.clone()).collect();
         let append = Append::new(of.stream.clone(), ExpectedVersion::Exact(before), events);
-        drafts.add_past(append, known.version(first.number), first.recorded_at.unwrap_or(now), now)?;
+        drafts.add_past(append, known.version(first.number), || None, first.recorded_at.unwrap_or(now), now)?;
     }
     Ok(drafts)
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use es_core::{
     Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventFilter, FailureClass, Lease, Position,
     ProjectionId, ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelStore, Registration, Renewal, Slices,
-    TakenIn, Timestamp,
+    TakenIn, Timestamp, Written,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -109,8 +109,8 @@ impl ReadModelStore for MemoryStore {
         Ok(statuses)
     }
 
-    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Reached>>, Error> {
-        Ok(self.kept().reached(ids, self.log().end()))
+    async fn reached(&self, ids: &[ProjectionId], written: Option<&Written>) -> Result<Vec<Option<Reached>>, Error> {
+        Ok(self.kept().reached(ids, written, self.log().end()))
     }
 
     async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {

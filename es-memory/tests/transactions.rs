@@ -231,7 +231,7 @@ async fn what_is_written_inline_is_where_the_log_is() {
     let id = registration.id;
     plain(&store, "ada").await;
     let reached = Reached::new(Position(2), ProjectionState::Inline);
-    assert_eq!(store.reached(std::slice::from_ref(&id)).await.unwrap(), [Some(reached)]);
+    assert_eq!(store.reached(std::slice::from_ref(&id), None).await.unwrap(), [Some(reached)]);
     let status = store.projections().await.unwrap().remove(0);
     assert_eq!((status.position, status.lag_events, status.has_caught_up()), (Position(2), 0, true));
     assert!(matches!(store.claim(&id, 0, Uuid::now_v7(), LONG).await, Err(Error::Setup { .. })));

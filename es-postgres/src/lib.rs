@@ -81,6 +81,7 @@ mod sql;
 mod columns;
 mod append;
 mod keys;
+mod queue;
 mod group;
 mod read;
 mod log;

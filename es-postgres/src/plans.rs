@@ -13,11 +13,11 @@ fn statements(sql: &Sql) -> Vec<&str> {
     let Sql {
         appends,
         keyed_appends,
-        group: Groups { ones, any },
+        group: Groups { ones, ones_upon, any, any_upon },
         find_key,
         remove_key,
         remove_some_keys,
-        current_version,
+        last_event,
         find_event,
         load,
         load_with_snapshot,
@@ -29,17 +29,24 @@ fn statements(sql: &Sql) -> Vec<&str> {
         log_end,
         read_conversation,
         find_by_id,
+        import_versions,
+        import_there,
+        // A `COPY` has no plan.
+        import_now: _,
+        import_then: _,
         save_snapshot,
         delete_snapshots,
         read_models,
     } = sql;
     let mut statements = vec![
         ones.as_str(),
+        ones_upon.as_str(),
         any.as_str(),
+        any_upon.as_str(),
         find_key.as_str(),
         remove_key.as_str(),
         remove_some_keys.as_str(),
-        current_version.as_str(),
+        last_event.as_str(),
         find_event.as_str(),
         load.as_str(),
         load_with_snapshot.as_str(),
@@ -51,12 +58,14 @@ fn statements(sql: &Sql) -> Vec<&str> {
         log_end.as_str(),
         read_conversation.as_str(),
         find_by_id.as_str(),
+        import_versions.as_str(),
+        import_there.as_str(),
         save_snapshot.as_str(),
         delete_snapshots.as_str(),
         outcome::END_BACKEND,
     ];
-    for Appends { one_at, one_behind, all_at, all_behind } in [appends, keyed_appends] {
-        statements.extend([one_at, one_behind, all_at, all_behind].map(|sql| sql.as_str()));
+    for Appends { one_at, one_upon, one_behind, all_at, all_upon, all_behind } in [appends, keyed_appends] {
+        statements.extend([one_at, one_upon, one_behind, all_at, all_upon, all_behind].map(|sql| sql.as_str()));
     }
     statements.extend(read_models.all());
     statements

@@ -19,7 +19,7 @@ use std::time::Duration;
 use es_core::{
     BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventFilter, EventStore, FailureClass,
     Lease, Position, ProjectionId, ProjectionStatus, Pulse, Reached, ReadModelStore, Registration, Renewal, Slices,
-    TakenIn, Timestamp,
+    TakenIn, Timestamp, Written,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -112,8 +112,8 @@ impl ReadModelStore for PgStore {
         self.ask(ListProjections).await
     }
 
-    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Reached>>, Error> {
-        self.ask(AskReached(ids)).await
+    async fn reached(&self, ids: &[ProjectionId], written: Option<&Written>) -> Result<Vec<Option<Reached>>, Error> {
+        self.ask(AskReached(ids, written)).await
     }
 
     async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {

@@ -103,7 +103,7 @@ async fn every_event_takes_effect_once<H: Home>(home: H) {
     }
     let store = run.home.open().await;
     until("somebody has started them", || async {
-        store.reached(&words::all()).await.unwrap().iter().all(Option::is_some)
+        store.reached(&words::all(), None).await.unwrap().iter().all(Option::is_some)
     })
     .await;
     actors.spawn(words::leave(run.clone(), 300));

@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use es_axum::{Problem, ToProblem};
 use es_core::{
     CorrelationId, Error, ExecuteError, FailureClass, IdempotencyKey, InvalidIdempotencyKey, InvalidStreamId, Metadata,
-    Position, ProjectionId, StopReason, StreamId, WaitError,
+    Position, ProjectionId, StopReason, StreamId, Version, WaitError,
 };
 
 use crate::listener::{listen, was_told};
@@ -82,6 +82,23 @@ async fn a_read_model_that_has_stopped_is_503_and_does_not_invite_to_come_again(
     assert!(was_told(&["ERROR", &format!("correlation_id={id}"), "error=projection `hunter2 v1` has stopped"]));
     assert_eq!(problem.members.len(), 1);
     assert!(!format!("{stopped:?}").contains("hunter2"), "{stopped:?}");
+}
+
+#[tokio::test]
+async fn what_a_read_model_has_passed_by_is_503_and_does_not_invite_to_come_again() {
+    listen();
+    let (id, stream) = (ProjectionId::new("hunter2", 1).unwrap(), StreamId::new("account", "hunter2").unwrap());
+    let parked = WaitError::Parked { id: id.clone(), stream: stream.clone(), failed: Version(7) };
+    let left_out = WaitError::LeftOut { id, stream, version: Version(7) };
+    for (error, words) in [(parked, "has parked stream"), (left_out, "has left out event 7")] {
+        let read = answer(error).await;
+        let problem = read.problem(503);
+        assert!(problem.detail.unwrap().contains("could not take this in"));
+        assert_eq!((read.header("retry-after"), problem.members.len()), (None, 1));
+        let id = problem.members["correlation_id"].as_str().unwrap();
+        assert!(was_told(&["ERROR", &format!("correlation_id={id}"), words]));
+        assert!(!format!("{read:?}").contains("hunter2"), "{read:?}");
+    }
 }
 
 #[tokio::test]

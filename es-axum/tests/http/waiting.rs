@@ -4,12 +4,12 @@ use axum::Router;
 use axum::http::Request;
 use axum::response::IntoResponse;
 use es_axum::Done;
-use es_core::{EventStoreExt, Runner};
+use es_core::{EventStoreExt, OnFailure, Retry, Runner, Settings};
 use es_memory::MemoryStore;
 use serde_json::{Value, json};
 
 use crate::listener::{listen, was_told};
-use crate::service::{Answer, Balance, Deposit, balance, send, service};
+use crate::service::{Answer, Balance, Deposit, UNLUCKY, balance, send, service};
 
 async fn pay_in(app: &Router, headers: &[(&str, &str)]) -> Answer {
     send(app, Request::post("/accounts/ada/visible-deposits"), headers, r#"{"amount":5}"#).await
@@ -24,6 +24,7 @@ async fn a_client_that_waits_sees_what_it_did() {
         let answer = pay_in(&app, &[("prefer", prefer)]).await;
         assert_eq!(answer.json(201), json!({ "cents": round * 5 }), "{prefer}");
         assert_eq!(answer.header("preference-applied"), Some("wait=20"), "{prefer}");
+        assert_eq!(answer.header("not-visible"), None, "{prefer}");
     }
     let two_headers = pay_in(&app, &[("prefer", "return=minimal"), ("prefer", "wait=3600")]).await;
     assert_eq!(two_headers.json(201), json!({ "cents": 20 }));
@@ -40,6 +41,7 @@ async fn what_is_not_visible_in_time_is_done_all_the_same() {
     let answer = pay_in(&app, &[("prefer", "wait=0"), ("idempotency-key", "k")]).await;
     assert_eq!(answer.json(202), Value::Null);
     assert_eq!((answer.header("preference-applied"), answer.header("etag")), (None, Some("\"1\"")));
+    assert_eq!(answer.header("not-visible"), Some("late"));
     assert_eq!(answer.header("retry-after"), None, "nothing invites the client to do it again");
     assert_eq!(balance(&store).await, 5);
 
@@ -53,9 +55,29 @@ async fn a_wait_that_cannot_end_well_is_no_error_of_the_command() {
     let store = MemoryStore::new();
     let app = service(&store);
     // Nobody has ever heard of the projection.
-    assert_eq!(pay_in(&app, &[("prefer", "wait=20")]).await.status, 202);
+    let answer = pay_in(&app, &[("prefer", "wait=20")]).await;
+    assert_eq!((answer.status.as_u16(), answer.header("not-visible")), (202, Some("unknown")));
     assert_eq!(balance(&store).await, 5);
     assert!(was_told(&["WARN", "projection `balance v1` is not known"]));
+}
+
+/// The projection has come there, and does not show it.
+#[tokio::test]
+async fn what_a_read_model_has_passed_by_is_done_all_the_same() {
+    for (on_failure, why) in [(OnFailure::park(), "parked"), (OnFailure::skip(), "left-out")] {
+        let store = MemoryStore::new();
+        let app = service(&store);
+        let settings = Settings::default().on_failure(on_failure.after(Retry::attempts(1)));
+        let running = Runner::new(store.clone()).settings(settings).document::<Balance>().start().await.unwrap();
+        let body = json!({ "amount": UNLUCKY }).to_string();
+        let request = Request::post("/accounts/ada/visible-deposits");
+        let answer = send(&app, request, &[("prefer", "wait=20")], &body).await;
+        assert_eq!((answer.status.as_u16(), answer.header("not-visible")), (202, Some(why)));
+        assert_eq!((answer.header("preference-applied"), answer.header("retry-after")), (None, None));
+        assert_eq!(balance(&store).await, UNLUCKY);
+        running.stop().await;
+    }
+    assert!(was_told(&["WARN", "projection `balance v1` has parked stream `account-ada` behind its event 1"]));
 }
 
 #[tokio::test]
@@ -82,6 +104,7 @@ async fn who_has_not_asked_does_not_wait_and_nobody_is_late() {
         let headers: Vec<_> = prefer.map(|prefer| ("prefer", prefer)).into_iter().collect();
         let answer = pay_in(&app, &headers).await;
         assert_eq!((answer.status.as_u16(), answer.header("preference-applied")), (201, None), "{prefer:?}");
+        assert_eq!(answer.header("not-visible"), None, "{prefer:?}");
     }
 }
 

@@ -56,8 +56,8 @@ async fn attempt<S: ReadModelStore, D: Document>(
     key: &str,
 ) -> Result<Option<D>, Trouble> {
     // Most of the work is done before anybody is held up.
-    let reached = store.reached(std::slice::from_ref(id)).await?.pop().flatten();
-    let Reached { position: reached, state } =
+    let reached = store.reached(std::slice::from_ref(id), None).await?.pop().flatten();
+    let Reached { position: reached, state, .. } =
         reached.ok_or_else(|| Error::store(format!("projection `{id}` was never started")))?;
     let before = store.dead_letters(id).await?;
     let mut fold = Fold::<D> { key, document: None, left: left(&before, Position(u64::MAX)) };

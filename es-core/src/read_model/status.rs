@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::read_model::{FailureClass, ProjectionId};
+use crate::read_model::{FailureClass, Missing, ProjectionId};
 use crate::recorded::Position;
 use crate::slices::Slices;
 use crate::timestamp::Timestamp;
@@ -37,7 +37,7 @@ pub enum ProjectionState {
 /// use es_core::{Error, ProjectionId, ProjectionState, ReadModelStore};
 ///
 /// async fn goes_on(store: &impl ReadModelStore, id: ProjectionId) -> Result<bool, Error> {
-///     let reached = store.reached(&[id]).await?.pop().flatten();
+///     let reached = store.reached(&[id], None).await?.pop().flatten();
 ///     Ok(reached.is_some_and(|reached| matches!(reached.state, ProjectionState::Running | ProjectionState::Inline)))
 /// }
 /// ```
@@ -49,12 +49,15 @@ pub struct Reached {
     pub position: Position,
     /// Whether it is meant to go on, and whether it does, as of the same moment.
     pub state: ProjectionState,
+    /// What it has passed of the events that it was asked about, and has not taken in: the first dead letter, as of the same
+    /// moment, whose event is one of them, or which one of them waits behind. `None` says nothing about what it has not passed yet.
+    pub missing: Option<Missing>,
 }
 
 impl Reached {
-    /// Puts the parts together. For stores.
+    /// Puts the parts together, with nothing missing. For stores, which set the rest.
     pub fn new(position: Position, state: ProjectionState) -> Self {
-        Self { position, state }
+        Self { position, state, missing: None }
     }
 }
 

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use crate::aggregate::Aggregate;
 use crate::execute::Outcome;
-use crate::read_model::{ProjectionId, ProjectionState, ReadModelStore};
+use crate::read_model::{ProjectionId, ProjectionState, ReadModelStore, Written};
 use crate::recorded::Position;
 use crate::runner::observe;
 use crate::runner::progress::Board;
-use crate::runner::wait::{self, DEFAULT_WAIT, Stops, WaitError};
+use crate::runner::wait::{self, DEFAULT_WAIT, Stops, WaitError, Wanted};
 use crate::runner::{Phase, Progress, Settings, StopReason};
 
 /// Projections that run. Dropping it stops them at their next turn; [`stop`](Self::stop) waits until they have.
@@ -75,18 +75,22 @@ impl<S: ReadModelStore> Running<S> {
     /// Waits until all projections have taken in the events of a command, for at most [`DEFAULT_WAIT`](Self::DEFAULT_WAIT).
     ///
     /// # Errors
-    /// [`WaitError`] when one has stopped, is paused, or the time is up.
+    /// [`WaitError`] when one has stopped, is paused, has [parked](WaitError::Parked) the command's stream or
+    /// [left out](WaitError::LeftOut) one of its events, or the time is up.
     pub async fn wait_for<A: Aggregate>(&self, outcome: &Outcome<A>) -> Result<(), WaitError> {
-        if outcome.events.is_empty() { Ok(()) } else { self.reach_end(Self::DEFAULT_WAIT).await }
+        match wait::written(outcome) {
+            Some(written) => self.take_in(Some(written), Self::DEFAULT_WAIT).await,
+            None => Ok(()),
+        }
     }
 
     /// Waits until all projections have taken in everything that was stored before the call, for at most
     /// [`DEFAULT_WAIT`](Self::DEFAULT_WAIT). A projection that is to be rebuilt or rewound has done so then, and parked streams that
     /// are to be [tried again](crate::Control::RetryDeadLetters), or to go on without an event, have been: those that failed
-    /// again are parked again.
+    /// again are parked again. What is parked or was left out is not waited for.
     ///
     /// # Errors
-    /// As for [`wait_for`](Self::wait_for).
+    /// [`WaitError`] when one has stopped, is paused, or the time is up.
     pub async fn catch_up(&self) -> Result<(), WaitError> {
         self.catch_up_within(Self::DEFAULT_WAIT).await
     }
@@ -94,23 +98,23 @@ impl<S: ReadModelStore> Running<S> {
     /// Like [`catch_up`](Self::catch_up), for at most `deadline`.
     ///
     /// # Errors
-    /// As for [`wait_for`](Self::wait_for).
+    /// As for [`catch_up`](Self::catch_up).
     pub async fn catch_up_within(&self, deadline: Duration) -> Result<(), WaitError> {
         let end = Instant::now().checked_add(deadline);
-        self.reach_end(deadline).await?;
+        self.take_in(None, deadline).await?;
         self.settle_letters(end).await
     }
 
-    /// Waits until everything is taken in that was stored before the call.
-    async fn reach_end(&self, deadline: Duration) -> Result<(), WaitError> {
-        let wanted = self.store.log_end().await?;
+    /// Waits until everything is taken in that was stored before the call, and these events in particular.
+    async fn take_in(&self, written: Option<Written>, deadline: Duration) -> Result<(), WaitError> {
+        let wanted = Wanted::by_now(&self.store, written).await?;
         let ids: Vec<ProjectionId> = self.projections.iter().map(|projection| projection.id.clone()).collect();
         tokio::select! {
-            reached = wait::until(&self.store, &ids, wanted, deadline, Stops::AreTakenOver) => reached?,
-            (id, reason) = self.stopped_before(wanted) => return Err(WaitError::Stopped { id, reason }),
+            reached = wait::until(&self.store, &ids, &wanted, deadline, Stops::AreTakenOver) => reached?,
+            (id, reason) = self.stopped_before(&wanted) => return Err(WaitError::Stopped { id, reason }),
         }
         for projection in &self.projections {
-            projection.tells_of(wanted).await;
+            projection.tells_of(wanted.place).await;
         }
         self.projections.iter().find_map(Started::refused).map_or(Ok(()), Err)
     }
@@ -153,12 +157,12 @@ impl<S: ReadModelStore> Running<S> {
         first_of(self.projections.iter().map(Started::stopped)).await
     }
 
-    /// Resolves when one of the projections has stopped that has not come to `wanted`.
-    async fn stopped_before(&self, wanted: Position) -> (ProjectionId, StopReason) {
+    /// Resolves when one of the projections has stopped that has not taken in what is wanted.
+    async fn stopped_before(&self, wanted: &Wanted) -> (ProjectionId, StopReason) {
         first_of(self.projections.iter().map(|projection| async move {
             let (id, reason) = projection.stopped().await;
-            let behind = wait::behind(&self.store, std::slice::from_ref(&id), wanted).await;
-            if !behind.is_ok_and(|behind| !behind.is_empty()) {
+            let lacking = wait::lacking(&self.store, std::slice::from_ref(&id), wanted).await;
+            if !lacking.is_ok_and(|lacking| !lacking.is_empty()) {
                 // It has got there, or whoever waits for all of them learns of the trouble.
                 std::future::pending::<()>().await;
             }

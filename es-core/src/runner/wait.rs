@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::aggregate::Aggregate;
 use crate::error::Error;
-use crate::read_model::{InvalidProjection, ProjectionId, ProjectionState, Reached, ReadModelStore};
+use crate::execute::Outcome;
+use crate::read_model::{
+    DeadLetterStatus, InvalidProjection, Missing, ProjectionId, ProjectionState, Reached, ReadModelStore, Written,
+};
 use crate::recorded::Position;
 use crate::runner::StopReason;
+use crate::stream::{StreamId, Version};
 
 /// How long a wait lasts at the most, by default.
 pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(10);
@@ -58,6 +63,30 @@ pub enum WaitError {
         /// How far it should have come.
         wanted: Position,
     },
+    /// A projection has come there, but the stream of the command is [parked](crate::OnFailure::park) in it, and the command waits
+    /// with it: it does not show, and will not until somebody [settles](crate::Control::RetryDeadLetter) the dead letter. Only
+    /// waits for the outcome of a command know of its stream. Where a retry was asked for, it is waited for first.
+    #[error("projection `{id}` has parked stream `{stream}` behind its event {failed}: retry or discard that first")]
+    Parked {
+        /// Which one.
+        id: ProjectionId,
+        /// The command's stream.
+        stream: StreamId,
+        /// The version of the event that could not be taken in: one of the command's, or an earlier one.
+        failed: Version,
+    },
+    /// A projection has come there, and has left out an event of the command: by its [policy](crate::OnFailure::skip), or because
+    /// somebody [decided](crate::Control::DiscardDeadLetter) so. It does not show, unless the projection is rebuilt. Only waits
+    /// for the outcome of a command know of its events.
+    #[error("projection `{id}` has left out event {version} of stream `{stream}`")]
+    LeftOut {
+        /// Which one.
+        id: ProjectionId,
+        /// The command's stream.
+        stream: StreamId,
+        /// The version of the event: of several that were left out, the first.
+        version: Version,
+    },
     /// Time was up, and parked streams were still to be tried again, or to go on without an event. Only
     /// [`Running::catch_up`](crate::Running::catch_up) waits for that.
     #[error("projection `{id}` still had to settle {requested} dead letters when the time was up")]
@@ -90,11 +119,45 @@ pub(crate) enum Stops {
     AreTakenOver,
 }
 
-/// Waits until all these projections have come to `wanted`, in whichever process they run, or one will not get there.
+/// What is waited for.
+pub(crate) struct Wanted {
+    /// What has its place up to here is taken in.
+    pub(crate) place: Position,
+    /// None of these was left out, or waits behind one that could not be taken in.
+    written: Option<Written>,
+}
+
+impl Wanted {
+    /// Everything that is stored by now, and these events in particular.
+    pub(crate) async fn by_now<S: ReadModelStore>(store: &S, written: Option<Written>) -> Result<Self, Error> {
+        Ok(Self { place: store.log_end().await?, written })
+    }
+
+    /// What a projection that has come there has not taken in all the same.
+    fn missing<'a>(&'a self, reached: &'a Reached) -> Option<(&'a StreamId, &'a Missing)> {
+        Some((&self.written.as_ref()?.stream, reached.missing.as_ref()?))
+    }
+
+    /// What to say of a projection that did not get there in time.
+    fn late(&self, id: ProjectionId, reached: &Reached) -> WaitError {
+        match self.missing(reached) {
+            Some((stream, missing)) if reached.position >= self.place => not_taken_in(id, stream, missing),
+            _ => WaitError::TimedOut { id, reached: reached.position, wanted: self.place },
+        }
+    }
+}
+
+/// The events of a command; none when it changed nothing.
+pub(crate) fn written<A: Aggregate>(outcome: &Outcome<A>) -> Option<Written> {
+    let (first, last) = (outcome.events.first()?.version, outcome.events.last()?.version);
+    Some(Written { stream: outcome.stream.clone(), first, last })
+}
+
+/// Waits until all these projections have taken in what is wanted, in whichever process they run, or one will not.
 pub(crate) async fn until<S: ReadModelStore>(
     store: &S,
     ids: &[ProjectionId],
-    wanted: Position,
+    wanted: &Wanted,
     deadline: Duration,
     stops: Stops,
 ) -> Result<(), WaitError> {
@@ -104,14 +167,14 @@ pub(crate) async fn until<S: ReadModelStore>(
     loop {
         // Called before the question, so that what moves in between is remembered.
         let advanced = store.advanced();
-        let behind = behind(store, ids, wanted).await?;
-        if let Some(hopeless) = behind.iter().find_map(|(id, reached)| hopeless(id, reached, stops)) {
+        let lacking = lacking(store, ids, wanted).await?;
+        if let Some(hopeless) = lacking.iter().find_map(|(id, reached)| hopeless(id, reached, stops)) {
             return Err(hopeless);
         }
-        let Some((id, reached)) = behind.into_iter().next() else { return Ok(()) };
+        let Some((id, reached)) = lacking.into_iter().next() else { return Ok(()) };
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
-            return Err(WaitError::TimedOut { id, reached: reached.position, wanted });
+            return Err(wanted.late(id, &reached));
         }
         tokio::select! {
             () = advanced => poll = POLL,
@@ -120,23 +183,43 @@ pub(crate) async fn until<S: ReadModelStore>(
     }
 }
 
-/// Those that have not come to `wanted`.
-pub(crate) async fn behind<S: ReadModelStore>(
+/// Those that have not taken in what is wanted, and may do so yet.
+pub(crate) async fn lacking<S: ReadModelStore>(
     store: &S,
     ids: &[ProjectionId],
-    wanted: Position,
+    wanted: &Wanted,
 ) -> Result<Vec<(ProjectionId, Reached)>, WaitError> {
-    let mut behind = Vec::new();
-    for (id, reached) in ids.iter().zip(store.reached(ids).await?) {
+    let mut lacking = Vec::new();
+    for (id, reached) in ids.iter().zip(store.reached(ids, wanted.written.as_ref()).await?) {
         let reached = reached.ok_or_else(|| WaitError::Unknown { id: id.clone() })?;
-        if reached.position < wanted {
-            behind.push((id.clone(), reached));
+        // What a letter says before a projection has got there may be another thing when it has.
+        if reached.position >= wanted.place {
+            match wanted.missing(&reached) {
+                None => continue,
+                Some((_, missing)) if is_asked_for(&missing.status) => (),
+                Some((stream, missing)) => return Err(not_taken_in(id.clone(), stream, missing)),
+            }
         }
+        lacking.push((id.clone(), reached));
     }
-    Ok(behind)
+    Ok(lacking)
 }
 
-/// Why one that is behind will not get there by itself.
+/// Whether whoever runs the projection is about to have the stream go on.
+fn is_asked_for(status: &DeadLetterStatus) -> bool {
+    matches!(status, DeadLetterStatus::RetryRequested | DeadLetterStatus::DiscardRequested { .. })
+}
+
+fn not_taken_in(id: ProjectionId, stream: &StreamId, missing: &Missing) -> WaitError {
+    let (stream, failed) = (stream.clone(), missing.failed);
+    if missing.status.is_parked() {
+        WaitError::Parked { id, stream, failed }
+    } else {
+        WaitError::LeftOut { id, stream, version: failed }
+    }
+}
+
+/// Why one that lacks something will not get it by itself.
 fn hopeless(id: &ProjectionId, reached: &Reached, stops: Stops) -> Option<WaitError> {
     let id = id.clone();
     match &reached.state {

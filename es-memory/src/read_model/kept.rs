@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use es_core::{
     Checkpoint, Claim, Control, ControlAnswer, Error, Fenced, Position, ProjectionId, ProjectionStatus, Reached,
-    Registration,
+    Registration, Written,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -131,9 +131,14 @@ impl Kept {
         serving.next().map(|(id, _)| id.clone())
     }
 
-    pub(crate) fn reached(&self, ids: &[ProjectionId], end: Position) -> Vec<Option<Reached>> {
+    pub(crate) fn reached(
+        &self,
+        ids: &[ProjectionId],
+        written: Option<&Written>,
+        end: Position,
+    ) -> Vec<Option<Reached>> {
         let state = lock::read(&self.0);
-        ids.iter().map(|id| state.projections.get(id).map(|projection| projection.reached(end))).collect()
+        ids.iter().map(|id| state.projections.get(id).map(|projection| projection.reached(written, end))).collect()
     }
 
     pub(crate) fn statuses(&self, end: Position) -> Vec<ProjectionStatus> {

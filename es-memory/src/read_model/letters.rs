@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use es_core::{DeadLetter, DeadLetterStatus, Position, StreamId, Version};
+use es_core::{DeadLetter, DeadLetterStatus, Missing, Position, StreamId, Version, Written};
 
 #[derive(Debug, Default)]
 pub(crate) struct Letters(BTreeMap<(StreamId, Version), DeadLetter>);
@@ -33,6 +33,14 @@ impl Letters {
             |status: &DeadLetterStatus| matches!(status, DeadLetterStatus::Parked | DeadLetterStatus::RetryRequested);
         let letters = self.0.values_mut().filter(|letter| parked(&letter.status));
         letters.map(|letter| letter.status = DeadLetterStatus::RetryRequested).count() > 0
+    }
+
+    /// The first letter that one of these events is in, or waits behind.
+    pub(crate) fn missing(&self, written: &Written) -> Option<Missing> {
+        let first = |version| (written.stream.clone(), version);
+        let mut letters = self.0.range(first(Version::NONE)..=first(written.last)).map(|(_, letter)| letter);
+        let letter = letters.find(|letter| letter.last >= written.first)?;
+        Some(Missing::new(letter.first, letter.status.clone()))
     }
 
     /// How many there are of these.

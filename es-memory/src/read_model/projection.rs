@@ -6,7 +6,7 @@ use std::time::Duration;
 use es_core::{
     Checkpoint, Claim, Control, ControlAnswer, DeadLetterStatus, Error, EventFilter, FailureClass, Lease, Position,
     ProjectionId, ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelKind, Registration, Renewal, Slices,
-    TakenIn, Task, Timestamp,
+    TakenIn, Task, Timestamp, Written,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -91,9 +91,11 @@ impl Projection {
     }
 
     /// How far its readers may trust it: what is to be rebuilt or rewound will not stay.
-    pub(crate) fn reached(&self, end: Position) -> Reached {
+    pub(crate) fn reached(&self, written: Option<&Written>, end: Position) -> Reached {
         let position = if self.words.task.is_some() { Position::START } else { self.position(end) };
-        Reached::new(position, self.state())
+        let mut reached = Reached::new(position, self.state());
+        reached.missing = written.and_then(|written| self.letters.missing(written));
+        reached
     }
 
     pub(crate) fn check_caught_up(&self, id: &ProjectionId, end: Position) -> Result<(), Error> {

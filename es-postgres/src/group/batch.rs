@@ -4,7 +4,7 @@
 //! for those that won, so each append is stored as a whole or not at all, and one that loses takes nobody along. Streams are
 //! taken in the order of their names, so that two statements cannot wait for each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use es_core::{Appended, Error, IdempotencyKey, NewEvent, Timestamp, Version};
@@ -17,9 +17,10 @@ use crate::append::Prepared;
 use crate::columns::Columns;
 use crate::connections::{Lent, is_complete};
 use crate::error;
-use crate::group::{Answer, Group, Outcome, PATIENCE, Waiting};
+use crate::group::{Alone, Outcome, Waiting};
+use crate::queue::{self, PATIENCE};
 use crate::row::Column;
-use crate::sql::Sql;
+use crate::sql::{Groups, Sql};
 
 /// Where the statements say for how long they wait.
 const PATIENCE_IN_MS: &str = "{patience_in_ms}";
@@ -32,7 +33,8 @@ const MOST_BYTES: usize = 1 << 20;
 const LARGE_EVENTS: usize = 32;
 const LARGE_BYTES: usize = 64 << 10;
 
-/// The first events. The row of the settings comes before all others, and applies to the statement alone.
+/// The first events. `{upons}`, `{upon}` and `{is_upon}` are what [`upon`] says, or nothing. The row of the settings comes before all
+/// others, and applies to the statement alone.
 const FIRST: &str = "
     INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
                                  correlation_id, causation_id, metadata, slice)
@@ -40,11 +42,11 @@ const FIRST: &str = "
            correlation_id, causation_id, metadata, slice
       FROM (SELECT set_config('lock_timeout', '{patience_in_ms}', true) OFFSET 0) patience,
            unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::uuid[], $6::text[], $7::int[], $8::json[],
-                  $9::uuid[], $10::uuid[], $11::json[])
+                  $9::uuid[], $10::uuid[], $11::json[]{upons})
            new(category, stream_id, follows, slice, event_id, type, schema_version, payload,
-               correlation_id, causation_id, metadata)
+               correlation_id, causation_id, metadata{upon})
      WHERE follows = 0 OR (SELECT true FROM {schema}.events e
-                       WHERE e.category = new.category AND e.stream_id = new.stream_id AND e.version = new.follows)
+                       WHERE e.category = new.category AND e.stream_id = new.stream_id AND e.version = new.follows{is_upon})
     ON CONFLICT (category, stream_id, version) DO NOTHING
     RETURNING category, stream_id, recorded_at";
 
@@ -75,6 +77,21 @@ pub(crate) fn ones() -> String {
 /// For any appends.
 pub(crate) fn any() -> String {
     format!("\nWITH first AS ({}\n){FURTHER}\nSELECT category, stream_id, recorded_at FROM first", ones())
+}
+
+/// For appends of which some name the event they go behind, in a parameter of that number.
+pub(crate) fn upon(statement: &str, parameter: u32) -> String {
+    let is_upon = " AND (new.upon IS NULL OR e.event_id = new.upon)";
+    with_upon(statement, &format!(", ${parameter}::uuid[]"), ", upon", is_upon)
+}
+
+/// For appends of which none does.
+pub(crate) fn upon_any(statement: &str) -> String {
+    with_upon(statement, "", "", "")
+}
+
+fn with_upon(statement: &str, parameter: &str, name: &str, condition: &str) -> String {
+    statement.replace("{upons}", parameter).replace("{upon}", name).replace("{is_upon}", condition)
 }
 
 /// Whether an append may share a statement: one that names the version it follows, and is not large.
@@ -118,22 +135,41 @@ type Statement<'q> = Query<'q, Postgres, PgArguments>;
 /// When those were stored that were, by their streams.
 type Stored<'r> = HashMap<(&'r str, &'r str), Timestamp>;
 
-impl Batch {
-    pub(crate) fn new(mut waiting: Vec<Waiting>) -> Self {
-        waiting.sort_unstable_by(|a, b| name(&a.append).cmp(&name(&b.append)));
-        Self(waiting)
+impl queue::Batch<Arc<Prepared>, Outcome> for Batch {
+    fn collect(queue: &mut VecDeque<Waiting>) -> Self {
+        let mut room = Room::default();
+        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        let mut seen = HashSet::new();
+        while let Some(waiting) = queue.pop_front() {
+            if waiting.is_gone() {
+                continue;
+            }
+            // Whoever is held back holds back what comes for the same stream behind it.
+            let is_first = seen.insert(waiting.wish.stream().clone());
+            if is_first && room.take(&waiting.wish) {
+                taken.push(waiting);
+            } else {
+                left.push_back(waiting);
+            }
+            if room.is_full() {
+                break;
+            }
+        }
+        left.append(queue);
+        *queue = left;
+        Self::new(taken)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Stores what can be stored, and tells each what became of it.
-    pub(crate) async fn store(self, store: &PgStore, group: &Group, mut lent: Lent<'_>) {
+    async fn run(self, store: &PgStore, mut lent: Lent<'_>) {
         match self.insert(store.sql(), lent.connection()).await {
             Ok(rows) => {
                 lent.release();
-                self.tell_outcomes(store, group, &rows);
+                self.tell_outcomes(store, &rows);
             }
             Err(error) if error::is_lost(&error) => {
                 let backend = lent.backend().clone();
@@ -145,51 +181,67 @@ impl Batch {
                 if is_complete(&error) {
                     lent.release();
                 }
-                self.part(store, group);
+                self.part(store);
             }
         }
     }
 
-    /// Tells all that there is no connection. What is wrong for good, each finds out by itself.
-    pub(crate) fn give_up(self, store: &PgStore, group: &Group, error: Error) {
+    /// What is wrong for good, each finds out by itself.
+    fn give_up(self, store: &PgStore, error: Error) {
         if error.is_transient() {
             let error = Arc::new(error);
             self.tell(|_| Outcome::Unavailable(Arc::clone(&error)));
         } else {
-            self.part(store, group);
+            self.part(store);
         }
     }
+}
 
-    fn tell_outcomes(self, store: &PgStore, group: &Group, rows: &[PgRow]) {
+impl Batch {
+    pub(crate) fn new(mut waiting: Vec<Waiting>) -> Self {
+        waiting.sort_unstable_by(|a, b| name(&a.wish).cmp(&name(&b.wish)));
+        Self(waiting)
+    }
+
+    fn tell_outcomes(self, store: &PgStore, rows: &[PgRow]) {
         match rows.iter().map(stored).collect::<Result<Stored<'_>, _>>() {
             Ok(stored) => self.tell(|append| match stored.get(&name(append)) {
                 Some(recorded_at) => Outcome::Stored(Appended::new(last_version(append), *recorded_at)),
                 None => Outcome::Beaten,
             }),
             // What cannot be read here is found there by the ids of the events.
-            Err(_) => self.part(store, group),
+            Err(_) => self.part(store),
         }
     }
 
-    fn part(self, store: &PgStore, group: &Group) {
-        self.tell(|append| Outcome::Failed(group.part(store, append.stream())));
+    fn part(self, store: &PgStore) {
+        self.tell(|append| Outcome::Failed(Alone::new(store, append.stream())));
     }
 
     fn tell(self, what: impl Fn(&Prepared) -> Outcome) {
-        for Waiting { append, answer } in self.0 {
-            // Who has gone in the meantime does not want to know.
-            let _ = answer.send(Answer::Outcome(what(&append)));
+        for waiting in self.0 {
+            let outcome = what(&waiting.wish);
+            waiting.tell(outcome);
         }
     }
 
     async fn insert(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
         let is_simple = self.appends().all(|append| append.events().len() == 1 && append.key().is_none());
+        let is_upon = self.appends().any(|append| append.behind().is_some());
+        let Groups { ones, ones_upon, any, any_upon } = &sql.group;
         let query = if is_simple {
-            self.bind_first(sqlx::query(sql.group.ones.clone()))
+            self.bind_first(sqlx::query(if is_upon { ones_upon } else { ones }.clone()))
         } else {
-            self.bind_keys(self.bind_further(self.bind_first(sqlx::query(sql.group.any.clone()))))
+            self.bind_keys(
+                self.bind_further(self.bind_first(sqlx::query(if is_upon { any_upon } else { any }.clone()))),
+            )
         };
+        let query = if is_upon { self.bind_upon(query) } else { query };
         query.fetch_all(connection).await
+    }
+
+    fn bind_upon<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
+        query.bind(self.appends().map(|append| Some(append.behind()?.0)).collect::<Vec<_>>())
     }
 
     fn bind_first<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
@@ -212,7 +264,7 @@ impl Batch {
     }
 
     fn appends(&self) -> impl Iterator<Item = &Prepared> {
-        self.0.iter().map(|waiting| &*waiting.append)
+        self.0.iter().map(|waiting| &*waiting.wish)
     }
 }
 

@@ -4,8 +4,10 @@ use es_core::{Append, Conflict, EventStore, ExpectedVersion, NewEvent, Position,
 use es_test_support::{Database, Proxy};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::*;
+use crate::queue::{Answer, Batch as _};
 
 async fn store() -> (PgStore, Database) {
     let database = Database::create().await;
@@ -48,12 +50,12 @@ async fn together(store: &PgStore, appends: Vec<Append>) -> Vec<Result<Appended,
     for append in appends {
         let append = Arc::new(Prepared::new(append).unwrap());
         assert!(batch::may_join(&append));
-        let (place, answered) = Waiting::new(&append);
+        let (place, answered) = Waiting::new(Arc::clone(&append));
         waiting.push(place);
         asked.push((append, answered));
     }
     let lent = store.connections().acquire().await.unwrap();
-    Batch::new(waiting).store(store, store.group().unwrap(), lent).await;
+    Batch::new(waiting).run(store, lent).await;
     let mut outcomes = Vec::new();
     for (append, answered) in asked {
         let Ok(Answer::Outcome(outcome)) = answered.await else { panic!("no outcome") };
@@ -118,7 +120,7 @@ async fn what_the_server_refuses_fails_alone() {
     assert_eq!(outcomes[0].as_ref().unwrap().version.0, 1);
     assert!(matches!(outcomes[1], Err(Error::Store { .. })), "{:?}", outcomes[1]);
     assert_eq!(outcomes[2].as_ref().unwrap().version.0, 2);
-    assert!(store.group().unwrap().state().alone.is_empty());
+    assert!(store.group().unwrap().alone().is_empty());
 }
 
 #[tokio::test]
@@ -187,10 +189,10 @@ async fn a_stream_that_a_stranger_holds_keeps_nobody_else_waiting() {
     assert_eq!(others.join_all().await, [1; 40], "while the stranger holds the others");
     assert!(held.try_join_next().is_none());
     // What comes for a stream that is held goes alone from now on, and delays no statement.
-    assert!(store.group().unwrap().state().alone.contains_key(&stream("held 3")));
+    assert!(store.group().unwrap().goes_alone(&stream("held 3")));
     run(&mut stranger, "ROLLBACK").await;
     assert!(held.join_all().await.iter().all(Result::is_ok));
-    assert!(store.group().unwrap().state().alone.is_empty());
+    assert!(store.group().unwrap().alone().is_empty());
 }
 
 #[tokio::test]
@@ -211,7 +213,7 @@ async fn who_gives_up_stops_nobody() {
         assert_eq!(patient.join_all().await, [1; 20]);
         impatient.join_all().await;
     }
-    assert_eq!(store.group().unwrap().state().waiting.len(), 0);
+    assert_eq!(store.group().unwrap().queue.collect(|waiting| waiting.len()), 0);
     store.append(at("last", 0, 1)).await.unwrap();
 }
 

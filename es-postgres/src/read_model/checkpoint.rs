@@ -1,12 +1,15 @@
 //! Checkpoints: how they move, inside a transaction, and where they are.
 
-use es_core::{Checkpoint, Error, Fenced, Lease, Position, ProjectionId, Reached, Timestamp};
+use es_core::{
+    Checkpoint, Error, Fenced, Lease, Missing, Position, ProjectionId, Reached, StreamId, Timestamp, Written,
+};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use crate::connections::Ask;
 use crate::error::Failure;
 use crate::read::{next, signed};
+use crate::read_model::dead_letters;
 use crate::read_model::statements::{Unregistered, of, slices_in, under};
 use crate::read_model::status::state_in;
 use crate::row::{Column, Time};
@@ -46,12 +49,14 @@ SELECT a.first_slice, a.last_slice,
   FROM {schema}.projection_parts a WHERE a.name = $1 AND a.version = $2 ORDER BY a.first_slice";
 
 /// The place is null where there is no such projection. The states are told in the same breath, as of the same snapshot: a place
-/// that was read before a stop, and the stop, would be an answer that was never true.
+/// that was read before a stop, and the stop, would be an answer that was never true. So are the dead letters, which are written
+/// in the transaction that moves the checkpoint past their events: of events that it has passed, none is missing unnoticed. Who asks
+/// for no stream gives nulls, for which the key of the letters is not looked at.
 pub(crate) const REACHED: &str = "
 SELECT CASE WHEN p.inline THEN (SELECT max(t.upto) FROM {schema}.ticks t)
             WHEN p.rebuild_requested OR p.rewind_to IS NOT NULL THEN 0
             ELSE a.position END,
-       p.inline, p.paused, a.stopped, a.stopped_class
+       p.inline, p.paused, a.stopped, a.stopped_class, d.first_version, d.status, d.reason
   FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY k (name, version, nth)
   LEFT JOIN LATERAL (SELECT * FROM {schema}.projections WHERE name = k.name AND version = k.version OFFSET 0) p ON true
   LEFT JOIN LATERAL (
@@ -59,6 +64,11 @@ SELECT CASE WHEN p.inline THEN (SELECT max(t.upto) FROM {schema}.ticks t)
               (array_agg(s.stopped ORDER BY s.first_slice) FILTER (WHERE s.stopped IS NOT NULL))[1] AS stopped,
               (array_agg(s.stopped_class ORDER BY s.first_slice) FILTER (WHERE s.stopped IS NOT NULL))[1] AS stopped_class
          FROM {schema}.projection_parts s WHERE s.name = p.name AND s.version = p.version) a ON true
+  LEFT JOIN LATERAL (
+       SELECT l.first_version, l.status, l.reason FROM {schema}.dead_letters l
+        WHERE l.name = p.name AND l.version = p.version AND l.category = $3 AND l.stream_id = $4
+          AND l.first_version <= $6 AND l.last_version >= $5
+        ORDER BY l.first_version LIMIT 1) d ON true
  ORDER BY k.nth";
 
 pub(crate) const POSITION_AT: &str = "SELECT {schema}.position_at($1)";
@@ -132,7 +142,7 @@ impl Ask for Seize<'_> {
 }
 
 /// [`ReadModelStore::reached`](es_core::ReadModelStore::reached)
-pub(crate) struct AskReached<'a>(pub(crate) &'a [ProjectionId]);
+pub(crate) struct AskReached<'a>(pub(crate) &'a [ProjectionId], pub(crate) Option<&'a Written>);
 
 impl Ask for AskReached<'_> {
     type Answer = Vec<Option<Reached>>;
@@ -141,6 +151,10 @@ impl Ask for AskReached<'_> {
         let names: Vec<&str> = self.0.iter().map(ProjectionId::name).collect();
         let versions: Vec<i64> = self.0.iter().map(|id| i64::from(id.version())).collect();
         let query = sqlx::query(sql.read_models.reached.clone()).bind(names).bind(versions);
+        let stream = self.1.map(|written| &written.stream);
+        let query = query.bind(stream.map(StreamId::category)).bind(stream.map(StreamId::id));
+        let versions = self.1.map(|written| (signed(written.first.0), signed(written.last.0)));
+        let query = query.bind(versions.map(|(first, _)| first)).bind(versions.map(|(_, last)| last));
         let mut rows = query.fetch(connection);
         let mut reached = Vec::with_capacity(self.0.len());
         while let Some(row) = next(&mut rows).await? {
@@ -153,7 +167,16 @@ impl Ask for AskReached<'_> {
 fn reached_in(row: &PgRow) -> Result<Option<Reached>, Failure> {
     let Some(place) = row.try_get::<Option<i64>, _>(0)? else { return Ok(None) };
     let position = u64::try_from(place).map(Position).map_err(Error::store)?;
-    Ok(Some(Reached::new(position, state_in(row, 1, 4)?)))
+    let mut reached = Reached::new(position, state_in(row, 1, 4)?);
+    reached.missing = missing_in(row, 5)?;
+    Ok(Some(reached))
+}
+
+/// From three columns that follow each other.
+fn missing_in(row: &PgRow, first: usize) -> Result<Option<Missing>, Failure> {
+    let Some(status) = row.text_or_null(first + 1)? else { return Ok(None) };
+    let status = dead_letters::status(status, row.text_or_null(first + 2)?)?;
+    Ok(Some(Missing::new(row.version(first)?, status)))
 }
 
 /// [`ReadModelStore::position_at`](es_core::ReadModelStore::position_at)

@@ -113,7 +113,7 @@ fn words(status: &DeadLetterStatus) -> Result<(&'static str, Option<&str>), Erro
     }
 }
 
-fn status(word: &str, reason: Option<&str>) -> Result<DeadLetterStatus, Error> {
+pub(crate) fn status(word: &str, reason: Option<&str>) -> Result<DeadLetterStatus, Error> {
     let reason = || reason.unwrap_or_default().to_owned();
     match word {
         "parked" => Ok(DeadLetterStatus::Parked),

@@ -94,7 +94,7 @@ async fn everything_else_that_a_projection_may_need(store: &PgStore, id: &Projec
     transaction.commit().await.unwrap();
     save(store, &next.id, &[("7", Some(r#"{"owner":"ada"}"#))]).await;
     let reached = Reached::new(Position::START, ProjectionState::Running);
-    assert_eq!(store.reached(&[next.id.clone()]).await.unwrap(), [Some(reached)]);
+    assert_eq!(store.reached(&[next.id.clone()], None).await.unwrap(), [Some(reached)]);
     store.position_at(Timestamp::now()).await.unwrap();
     assert_eq!(
         number(store.begin().await.unwrap().target(), &format!("SELECT count(*) FROM es.docs_{}", id.name())).await,

@@ -35,6 +35,7 @@ pub enum Fault {
     StoresAPartOfARefusedAppend,
     StoresTheGoodPartOfAMalformedAppend,
     LooksAtTheVersionFirst,
+    LooksAtVersionsOnly,
     ShowsAppendsLate,
     MixesUpCategories,
     IgnoresCase,
@@ -278,6 +279,9 @@ impl EventStore for Faulty {
         }
         let stated = append.expected;
         append.expected = self.spoil_expectation(stated, actual);
+        if self.fault == Fault::LooksAtVersionsOnly || append.expected != stated {
+            append.behind = None;
+        }
         self.spoil_events(&mut append.events);
         let first_alone = Append { events: append.events.iter().take(1).cloned().collect(), ..append.clone() };
         let too_much =

@@ -10,7 +10,7 @@ use es_core::{
     EventFilter, EventId, EventStore, FailureClass, Fold, IdempotencyKey, IntoKeys, KeyUse, Lease, LogPage, OnFailure,
     Position, ProjectionId, ProjectionStatus, Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadModels,
     ReadStream, Recorded, Registration, Renewal, Runner, Settings, Slices, Snapshot, StopReason, StreamId, TakenIn,
-    Timestamp, Visit,
+    Timestamp, Visit, Written,
 };
 use es_memory::{MemoryStore, Tables, Transaction};
 use uuid::Uuid;
@@ -134,8 +134,8 @@ impl ReadModelStore for Counting {
     async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
         self.inner.projections().await
     }
-    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Reached>>, Error> {
-        self.inner.reached(ids).await
+    async fn reached(&self, ids: &[ProjectionId], written: Option<&Written>) -> Result<Vec<Option<Reached>>, Error> {
+        self.inner.reached(ids, written).await
     }
     async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
         self.inner.serving(name).await

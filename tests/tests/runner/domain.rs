@@ -105,7 +105,7 @@ impl Order {
 }
 
 /// Writes a note, or none.
-#[derive(Clone, Debug, Command)]
+#[derive(Clone, Debug, Command, Serialize)]
 #[command(aggregate = Account, handle = write, error = Infallible)]
 pub struct Write {
     pub id: String,

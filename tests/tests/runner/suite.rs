@@ -16,6 +16,8 @@ pub mod going_back;
 pub mod inline;
 #[path = "lifecycle.rs"]
 pub mod lifecycle;
+#[path = "missing.rs"]
+pub mod missing;
 #[path = "one_key.rs"]
 pub mod one_key;
 #[path = "parts.rs"]
@@ -137,6 +139,13 @@ macro_rules! runner_tests {
                 a_run_to_the_end_takes_in_what_is_there
                 a_retry_that_was_asked_for_is_waited_for
                 a_retry_that_nobody_does_is_not_waited_for
+            }
+            missing {
+                what_is_parked_does_not_pass_for_shown
+                documents_that_lack_a_parked_stream_say_so
+                what_was_left_out_does_not_pass_for_shown
+                what_is_to_be_settled_is_waited_for
+                what_nobody_settles_is_not_waited_for
             }
             inline {
                 what_is_appended_shows_at_once

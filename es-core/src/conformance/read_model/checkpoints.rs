@@ -100,11 +100,11 @@ pub async fn it_is_told_how_far_projections_have_come<S: ReadModelCandidate>(sto
     moved(&store, &two, 9).await;
     let unknown = projection("told_none", 1);
     let asked = [two.id.clone(), unknown, one.id.clone(), two.id];
-    let told = store.reached(&asked).await.expect("it is answered");
+    let told = store.reached(&asked, None).await.expect("it is answered");
     let told: Vec<_> = told.into_iter().map(|reached| reached.map(|reached| reached.position)).collect();
     let expected = [Some(Position(9)), None, Some(Position(4)), Some(Position(9))];
     assert_eq!(told, expected, "answers come in the order of the question, and none for one that is unknown");
-    assert!(store.reached(&[]).await.expect("it is answered").is_empty(), "nothing for nothing");
+    assert!(store.reached(&[], None).await.expect("it is answered").is_empty(), "nothing for nothing");
     let start = registered(&store, "told_start").await;
     assert_eq!(reached(&store, &start).await, Some(Position::START), "one that has not begun is at the start");
 }

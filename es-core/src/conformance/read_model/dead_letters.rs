@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::support::{begin, commit, letter, letters, owned, post, registered, reset, status};
 use crate::conformance::ReadModelCandidate;
-use crate::read_model::{DeadLetter, DeadLetterStatus, FailureClass, ReadModelTransaction};
+use crate::conformance::support::stream;
+use crate::read_model::{DeadLetter, DeadLetterStatus, FailureClass, Missing, ReadModelTransaction, Written};
 use crate::recorded::Position;
 use crate::stream::Version;
 
@@ -84,4 +85,59 @@ pub async fn a_reset_forgets_the_dead_letters_behind_it<S: ReadModelCandidate>(s
     let left: Vec<_> = letters(&store, &lease.id).await.iter().map(|letter| letter.position.0).collect();
     assert_eq!(left, [10, 20], "dead letters behind the checkpoint are forgotten, and no others");
     assert_eq!(letters(&store, &other).await.len(), 3, "those of other projections stay");
+}
+
+/// One question tells how far it has come and what is missing, so that no answer was never true.
+pub async fn it_is_told_what_is_missing_of_a_stream<S: ReadModelCandidate>(store: S) {
+    let (id, other) = (registered(&store, "lacking").await, registered(&store, "complete").await);
+    let in_stream = |name: &str, first: u64, last: u64, status: DeadLetterStatus| {
+        let letter = letter(first, first * 10);
+        DeadLetter { stream: stream(name), first: Version(first), last: Version(last), status, ..letter }
+    };
+    let reason = "'; drop table dead_letters; -- 🦀".to_owned();
+    let discarded = DeadLetterStatus::Discarded { reason: reason.clone() };
+    let wanted = DeadLetterStatus::DiscardRequested { reason };
+    let all = [
+        in_stream("lacks", 3, 3, DeadLetterStatus::Skipped),
+        in_stream("lacks", 5, 5, discarded.clone()),
+        in_stream("lacks", 7, 9, DeadLetterStatus::Parked),
+        in_stream("lacks_otherwise", 1, 9, DeadLetterStatus::RetryRequested),
+        in_stream("lacks_soon", 2, 2, wanted.clone()),
+    ];
+    post(&store, &id, &all).await;
+    let missing = async |name: &str, first: u64, last: u64| {
+        let written = Written { stream: stream(name), first: Version(first), last: Version(last) };
+        let told = store.reached(&[other.clone(), id.clone()], Some(&written)).await.expect("it is answered");
+        let told: Vec<_> = told.into_iter().flatten().map(|reached| reached.missing).collect();
+        assert_eq!((told.len(), &told[0]), (2, &None), "each projection has dead letters of its own");
+        told[1].clone()
+    };
+    let of = |failed, status| Some(Missing::new(Version(failed), status));
+    let skipped = of(3, DeadLetterStatus::Skipped);
+    let parked = of(7, DeadLetterStatus::Parked);
+    for (first, last, expected, why) in [
+        (1, 2, None, "what came before is there"),
+        (3, 3, skipped.clone(), "this very event was left out"),
+        (1, 9, skipped, "of several, the first is told"),
+        (4, 4, None, "what came behind one that was left out is there"),
+        (5, 6, of(5, discarded), "with the reason"),
+        (6, 6, None, "what came between is there"),
+        (7, 7, parked.clone(), "it failed"),
+        (9, 9, parked.clone(), "it waits behind one that failed"),
+        (9, 12, parked, "the first of them waits"),
+        (10, 10, None, "this one does not wait"),
+        (u64::MAX, u64::MAX, None, "no event is this far"),
+    ] {
+        assert_eq!(missing("lacks", first, last).await, expected, "events {first} to {last}: {why}");
+    }
+    let retried = of(1, DeadLetterStatus::RetryRequested);
+    assert_eq!(missing("lacks_otherwise", 9, 9).await, retried, "what is asked for is told, and was not done");
+    assert_eq!(missing("lacks_soon", 2, 2).await, of(2, wanted), "and with the reason");
+    assert_eq!(missing("lacks_nothing", 1, 9).await, None, "each stream has dead letters of its own");
+    let told = store.reached(std::slice::from_ref(&id), None).await.expect("it is answered");
+    assert_eq!(
+        told[0].as_ref().map(|reached| &reached.missing),
+        Some(&None),
+        "who asks about no event is told of none"
+    );
 }

@@ -170,7 +170,7 @@ pub(super) async fn reached<S: ReadModelCandidate>(store: &S, id: &ProjectionId)
 
 /// How far a projection has come, and whether it goes on.
 pub(super) async fn told<S: ReadModelCandidate>(store: &S, id: &ProjectionId) -> Option<Reached> {
-    let all = store.reached(std::slice::from_ref(id)).await.expect("it is told how far a projection has come");
+    let all = store.reached(std::slice::from_ref(id), None).await.expect("it is told how far a projection has come");
     assert_eq!(all.len(), 1, "there is an answer for each projection that was asked about");
     all[0].clone()
 }

@@ -65,13 +65,17 @@ const CONVERSATION: Said =
 const TAG: Said = ("ETag", "The version, for `If-Match`.");
 const REPLAYED: Said = ("Idempotency-Replayed", "`true`, if this is the first answer once more.");
 const WAITED: Said = ("Preference-Applied", "`wait=5`, if the client has asked to wait, and it shows.");
+const NOT_VISIBLE: Said = (
+    "Not-Visible",
+    "Why it does not show: `late`, `paused`, `stopped`, `parked`, `left-out` or `unknown`. Only `late` mends itself.",
+);
 const LATER: Said = ("Retry-After", "In how many seconds to send it again, where that may help.");
 
 /// What a command's answer says in headers, by its status.
 fn headers_of(status: &str) -> &'static [Said] {
     match status {
         "200" | "201" => &[TAG, REPLAYED, WAITED],
-        "202" => &[TAG, REPLAYED],
+        "202" => &[TAG, REPLAYED, NOT_VISIBLE],
         "412" => &[TAG],
         "409" | "503" => &[LATER],
         _ => &[],

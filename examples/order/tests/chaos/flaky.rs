@@ -8,7 +8,7 @@ use es_core::{
     Append, Appended, Bookmark, BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventFilter,
     EventId, EventStore, FailureClass, Fold, IdempotencyKey, KeyUse, Lease, LogPage, Position, ProjectionId,
     ProjectionStatus, Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadStream, Registration, Renewal,
-    Slices, Snapshot, StreamId, TakenIn, Timestamp, Visit,
+    Slices, Snapshot, StreamId, TakenIn, Timestamp, Visit, Written,
 };
 use es_postgres::PgStore;
 use uuid::Uuid;
@@ -133,8 +133,8 @@ impl ReadModelStore for Flaky {
     async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
         self.inner.projections().await
     }
-    async fn reached(&self, ids: &[ProjectionId]) -> Result<Vec<Option<Reached>>, Error> {
-        self.inner.reached(ids).await
+    async fn reached(&self, ids: &[ProjectionId], written: Option<&Written>) -> Result<Vec<Option<Reached>>, Error> {
+        self.inner.reached(ids, written).await
     }
     async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
         self.inner.serving(name).await

@@ -106,7 +106,7 @@ fn limits_and_headers_are_those_that_are_kept() {
     }
     for (path, status, headers) in [
         ("/orders", "201", vec!["ETag", "Idempotency-Replayed", "Location", "Preference-Applied", "X-Correlation-Id"]),
-        ("/orders/{id}/cancel", "202", vec!["ETag", "Idempotency-Replayed", "X-Correlation-Id"]),
+        ("/orders/{id}/cancel", "202", vec!["ETag", "Idempotency-Replayed", "Not-Visible", "X-Correlation-Id"]),
         ("/stock/{sku}/receipts", "412", vec!["ETag", "X-Correlation-Id"]),
         ("/orders/{id}/lines", "503", vec!["Retry-After", "X-Correlation-Id"]),
     ] {
