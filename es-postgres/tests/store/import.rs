@@ -16,7 +16,8 @@ fn past(id: &str, version: u64) -> PastEvent {
 }
 
 fn timed(id: &str, version: u64) -> PastEvent {
-    past(id, version).recorded_at(Timestamp::from_micros(1_551_432_600_000_001 + version as i64))
+    past(id, version)
+        .recorded_at(Timestamp::from_micros(1_551_432_600_000_001) + std::time::Duration::from_micros(version))
 }
 
 /// Events with and without metadata, ids that follow each other and that do not.
