@@ -2,6 +2,8 @@
 //!
 //! At most so many statements of a kind are under way at a time. Whoever comes while there are fewer goes out by itself, at once: alone,
 //! nobody notices that there is a queue. Whoever comes later waits, and whatever waits when a statement is done goes out as the next one.
+//! An answer to many wakes them together, so where callers come several at a time, the first gives way once to those behind it, and goes
+//! out with them.
 //!
 //! The right to have a statement under way is a [`Turn`]. It is passed on when it is dropped, by whatever: the end of a statement, a
 //! caller who gave up, a runtime that ended. So nobody waits who has nobody to wait for.
@@ -122,11 +124,12 @@ impl<W, A> Queue<W, A> {
         if state.is_busy { Entry::First(turn) } else { Entry::Alone(turn) }
     }
 
-    /// Whether nobody came.
+    /// Whether nobody has come. Those who came may be on their way already, with another turn.
     fn is_alone(&self) -> bool {
         let mut state = self.state();
-        state.is_busy = !state.waiting.is_empty();
-        !state.is_busy
+        let is_alone = state.waiting.is_empty();
+        state.is_busy = !is_alone || state.under_way > 1;
+        is_alone
     }
 
     /// Waits in the queue until somebody has sent out what was wished. That may be whoever waits itself, if it comes to be the first.
@@ -191,6 +194,7 @@ impl<W, A> Queue<W, A> {
         }
     }
 
+    /// What is taken out of the queue, under its lock.
     pub(crate) fn collect<T>(&self, some: impl FnOnce(&mut VecDeque<Waiting<W, A>>) -> T) -> T {
         some(&mut self.state().waiting)
     }
