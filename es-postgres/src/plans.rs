@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use crate::sql::{Appends, Groups, Sql};
+use crate::sql::{Appends, Groups, Loads, Sql};
 use crate::{PgStore, outcome};
 use es_test_support::Database;
 
@@ -21,6 +21,8 @@ fn statements(sql: &Sql) -> Vec<&str> {
         find_event,
         load,
         load_with_snapshot,
+        load_rest,
+        loads: Loads { streams, with_snapshots },
         read_forwards,
         read_backwards,
         log_window,
@@ -45,6 +47,9 @@ fn statements(sql: &Sql) -> Vec<&str> {
         find_event.as_str(),
         load.as_str(),
         load_with_snapshot.as_str(),
+        load_rest.as_str(),
+        streams.as_str(),
+        with_snapshots.as_str(),
         read_forwards.as_str(),
         read_backwards.as_str(),
         log_window.as_str(),
@@ -113,9 +118,9 @@ async fn check(store: &PgStore, when: &str) {
             assert!(line.contains("stream_id"), "{when}: a stream is found by its whole name:\n{sql}\n{plan}");
         }
     }
-    for sql in
-        [&store.sql().load, &store.sql().load_with_snapshot, &store.sql().read_forwards, &store.sql().log_dense_page]
-    {
+    let Sql { load, load_with_snapshot, load_rest, loads, read_forwards, log_dense_page, .. } = store.sql();
+    let Loads { streams, with_snapshots } = loads;
+    for sql in [load, load_with_snapshot, load_rest, streams, with_snapshots, read_forwards, log_dense_page] {
         let plan = plan(lent.connection(), sql.as_str()).await;
         assert!(!plan.contains("Sort"), "{when}: what an index has in order is not sorted:\n{}\n{plan}", sql.as_str());
     }

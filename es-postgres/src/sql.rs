@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::group::batch;
+use crate::loads::batch as loads;
 use crate::schema::Schema;
 use crate::{append, conversation, keys, log, read, read_model, snapshot};
 
@@ -24,6 +25,8 @@ pub(crate) struct Sql {
     pub(crate) find_event: SqlStr,
     pub(crate) load: SqlStr,
     pub(crate) load_with_snapshot: SqlStr,
+    pub(crate) load_rest: SqlStr,
+    pub(crate) loads: Loads,
     pub(crate) read_forwards: SqlStr,
     pub(crate) read_backwards: SqlStr,
     pub(crate) log_window: SqlStr,
@@ -55,6 +58,13 @@ pub(crate) struct Groups {
     pub(crate) ones_upon: SqlStr,
     pub(crate) any: SqlStr,
     pub(crate) any_upon: SqlStr,
+}
+
+/// The statements that load several streams, by what is wanted of them.
+#[derive(Debug)]
+pub(crate) struct Loads {
+    pub(crate) streams: SqlStr,
+    pub(crate) with_snapshots: SqlStr,
 }
 
 impl Appends {
@@ -95,6 +105,8 @@ impl Sql {
             find_event: text(append::FIND_EVENT),
             load: text(read::LOAD),
             load_with_snapshot: text(read::LOAD_WITH_SNAPSHOT),
+            load_rest: text(read::LOAD_REST),
+            loads: Loads { streams: text(&loads::streams()), with_snapshots: text(&loads::streams_with_snapshots()) },
             read_forwards: text(read::FORWARDS),
             read_backwards: text(read::BACKWARDS),
             log_window: text(log::WINDOW),
