@@ -21,7 +21,7 @@ async fn store() -> (PgStore, Database) {
 }
 
 fn stream(id: &str) -> StreamId {
-    StreamId::new("order", id.to_owned()).unwrap()
+    StreamId::new("order", id).unwrap()
 }
 
 async fn add(store: &PgStore, id: &str, count: u64, payload: &str) {

@@ -154,10 +154,10 @@ impl Faulty {
     fn renamed(&self, stream: StreamId) -> StreamId {
         match self.fault {
             Fault::MixesUpCategories => StreamId::new("all", stream.id()).unwrap(),
-            Fault::IgnoresCase => StreamId::new(stream.category().to_owned(), stream.id().to_lowercase()).unwrap(),
+            Fault::IgnoresCase => StreamId::new(stream.category(), stream.id().to_lowercase()).unwrap(),
             Fault::TrimsIds => match stream.id().trim() {
                 "" => stream,
-                id => StreamId::new(stream.category().to_owned(), id).unwrap(),
+                id => StreamId::new(stream.category(), id).unwrap(),
             },
             _ => stream,
         }
