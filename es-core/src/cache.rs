@@ -10,8 +10,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use foldhash::fast::RandomState;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{Equivalent, Weighter};
 
 use crate::aggregate::{Aggregate, Loaded};
 use crate::error::Error;
@@ -102,13 +103,24 @@ impl<A> fmt::Debug for Caching<A> {
 /// # let _ = store;
 /// ```
 pub struct AggregateCache {
-    entries: Cache<Key, Entry, Weight>,
+    entries: Cache<Key, Entry, Weight, RandomState>,
     /// What one weighs at the least, so that the limit of bytes holds the limit of their number, too.
     least: u64,
     turns: Turns,
 }
 
-type Key = (TypeId, StreamId);
+#[derive(PartialEq, Eq, Hash)]
+struct Key(TypeId, StreamId);
+
+/// A key to look for. It has the hash of the other one.
+#[derive(Hash)]
+struct Wanted<'a>(TypeId, &'a StreamId);
+
+impl Equivalent<Key> for Wanted<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.0 == key.0 && *self.1 == key.1
+    }
+}
 
 #[derive(Clone)]
 struct Entry {
@@ -139,7 +151,13 @@ impl AggregateCache {
     pub fn new(max_aggregates: usize, max_bytes: u64) -> Self {
         let least = max_bytes / u64::try_from(max_aggregates).unwrap_or(u64::MAX).max(1);
         Self {
-            entries: Cache::with_weighter(max_aggregates, max_bytes, Weight),
+            entries: Cache::with(
+                max_aggregates,
+                max_bytes,
+                Weight,
+                RandomState::default(),
+                DefaultLifecycle::default(),
+            ),
             least: least.max(1),
             turns: Turns::new(),
         }
@@ -161,7 +179,7 @@ impl AggregateCache {
     }
 
     fn get<A: Aggregate>(&self, stream: &StreamId) -> Option<Arc<Baseline<A>>> {
-        let entry = self.entries.get(&(TypeId::of::<A>(), stream.clone()))?;
+        let entry = self.entries.get(&Wanted(TypeId::of::<A>(), stream))?;
         entry.baseline.downcast().ok()
     }
 
@@ -169,7 +187,8 @@ impl AggregateCache {
     fn put<A: Aggregate>(&self, stream: StreamId, baseline: Baseline<A>, heap: usize) {
         let bytes = u64::try_from(heap.saturating_add(size_of::<Baseline<A>>())).unwrap_or(u64::MAX);
         let weight = bytes.saturating_add(OVERHEAD).max(self.least);
-        self.entries.insert((TypeId::of::<A>(), stream), Entry { baseline: Arc::new(baseline), weight });
+        let key = Key(TypeId::of::<A>(), stream);
+        self.entries.insert(key, Entry { baseline: Arc::new(baseline), weight });
     }
 
     /// Forgets everything. For stores, when what they hold may have been replaced under them, by a backup for example.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::aggregate::Aggregate;
 use crate::event::IntoEvents;
+use crate::fresh_id::fresh_id;
 use crate::metadata::Metadata;
 use crate::stream::{StreamId, Version};
 use crate::timestamp::Timestamp;
@@ -273,7 +274,7 @@ impl Context {
     /// A fresh id for something that the decision brings into being: a UUID version 7, or the next number in a test.
     pub fn new_id(&self) -> Uuid {
         match &self.ids {
-            Ids::Random => Uuid::now_v7(),
+            Ids::Random => fresh_id(),
             Ids::Counting(next) => Uuid::from_u128(next.fetch_add(1, Ordering::Relaxed).into()),
         }
     }

@@ -190,6 +190,9 @@ macro_rules! conformance_tests {
                 exists_needs_at_least_one_event
                 exact_needs_that_very_version
                 exact_zero_is_no_stream
+                an_append_goes_behind_the_event_that_it_names
+                an_append_under_a_key_goes_behind_the_event_that_it_names
+                an_append_behind_an_event_expects_its_version
                 a_conflict_names_stream_expected_and_actual
                 a_refused_append_stores_nothing
                 a_malformed_append_stores_nothing

@@ -12,8 +12,8 @@ use crate::recorded::Recorded;
 use crate::store::EventFilter;
 
 pub(crate) use fold::{fold_batch, take_in};
-pub(crate) use key::check_key;
 pub use key::{IntoKeys, MAX_KEY_BYTES};
+pub(crate) use key::{InvalidKey, check_key};
 pub use text::DocumentError;
 pub(crate) use text::{decode, encode};
 

@@ -262,6 +262,9 @@ pub enum InvalidAppend {
         /// What the parser said.
         message: String,
     },
+    /// It names the event that it goes behind, and expects no version at which that could be.
+    #[error("an append behind event {0} has to expect the version of that event")]
+    BehindNoVersion(crate::EventId),
     /// The stream would grow past the highest version a store can count.
     #[error("stream `{0}` would grow past the highest version")]
     TooManyEvents(StreamId),

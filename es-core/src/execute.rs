@@ -6,13 +6,12 @@ mod keyed;
 use std::future::{Future, IntoFuture};
 use std::time::Instant;
 
-use uuid::Uuid;
-
 use crate::aggregate::{Aggregate, Loaded, stream_of};
 use crate::cache::Basis;
 use crate::command::{Command, Context, Handle, HandleWith};
 use crate::error::{Conflict, Error, ExecuteError};
 use crate::event::IntoEvents;
+use crate::fresh_id::fresh_id;
 use crate::idempotency::{InvalidIdempotencyKey, Keyed};
 use crate::load::Load;
 use crate::metadata::{CausationId, CorrelationId, Metadata, TraceContext};
@@ -249,7 +248,8 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
                     if self.is_worth_retrying(&error, keyed.as_ref())
                         && self.retry.allows(attempts, start.elapsed()) =>
                 {
-                    self.retry.wait(attempts).await;
+                    // Boxed, like all that few commands need: what all of them carry is allocated and moved for each.
+                    Box::pin(self.retry.wait(attempts)).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -260,9 +260,12 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
     /// cause of its events.
     fn complete_metadata(&mut self) {
         self.metadata.complete();
-        let command = Uuid::now_v7();
-        self.metadata.correlation_id.get_or_insert(CorrelationId(command));
-        self.metadata.causation_id.get_or_insert(CausationId(command));
+        let Metadata { correlation_id, causation_id, .. } = &mut self.metadata;
+        if correlation_id.is_none() || causation_id.is_none() {
+            let command = fresh_id();
+            correlation_id.get_or_insert(CorrelationId(command));
+            causation_id.get_or_insert(CausationId(command));
+        }
     }
 
     fn is_worth_retrying<R>(&self, error: &ExecuteError<R>, keyed: Option<&Keyed>) -> bool {
@@ -294,7 +297,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
                 Ok(Done::Before(_)) => false,
                 Err(error) => error.is_rejected() || error.is_conflict(),
             };
-            if proves_nothing && basis.confirm(self.store, &snapshots).await? {
+            if proves_nothing && Box::pin(basis.confirm(self.store, &snapshots)).await? {
                 continue;
             }
             return Ok(match done? {
@@ -375,12 +378,10 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         let loaded = &mut load.loaded;
         let mut new_events = Vec::with_capacity(events.len());
         let mut reread = Vec::with_capacity(events.len());
-        let mut ids = Vec::with_capacity(events.len());
         for event in &events {
             let (new, event) = NewEvent::encode_and_reread(event, &self.metadata)?;
-            ids.push(new.id);
+            reread.push((new.id, event));
             new_events.push(new);
-            reread.push(event);
         }
         let expected = ExpectedVersion::Exact(loaded.version);
         let append = Append { key: keyed.cloned(), ..Append::new(loaded.stream.clone(), expected, new_events) };
@@ -389,20 +390,20 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         if repeated {
             return Ok(None);
         }
-        let recorded = (loaded.version.0 + 1..)
-            .zip(ids)
-            .zip(events)
-            .map(|((version, id), event)| Recorded {
+        let mut recorded = Vec::with_capacity(events.len());
+        for (event, (id, reread)) in events.into_iter().zip(reread) {
+            loaded.version = loaded.version.after(1);
+            loaded.state.apply(reread);
+            recorded.push(Recorded {
                 id,
                 stream: loaded.stream.clone(),
-                version: Version(version),
+                version: loaded.version,
                 position: None,
                 recorded_at,
                 metadata: self.metadata.clone(),
                 event,
-            })
-            .collect();
-        reread.into_iter().for_each(|event| loaded.state.apply(event));
+            });
+        }
         loaded.version = version;
         Ok(Some(recorded))
     }

@@ -91,6 +91,7 @@
 //! - `testing`: given/when/then, and tests of read models, for `[dev-dependencies]`.
 //! - `conformance`: the suite that every store passes, for `[dev-dependencies]` of a store.
 
+mod fresh_id;
 mod id;
 mod stream;
 mod slices;

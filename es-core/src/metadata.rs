@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::fresh_id::fresh_id;
+
 macro_rules! uuid_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -18,7 +20,7 @@ macro_rules! uuid_newtype {
             /// A fresh one: a UUID version 7, which sorts by the time it was made.
             #[allow(clippy::new_without_default, reason = "a default that differs at every call would surprise")]
             pub fn new() -> Self {
-                Self(Uuid::now_v7())
+                Self(fresh_id())
             }
         }
 

@@ -218,7 +218,7 @@ impl NewEvent {
 
     fn check(&self, index: usize) -> Result<(), InvalidAppend> {
         let name = &self.event_type;
-        if name.is_empty() || name.len() > MAX_EVENT_TYPE_BYTES || name.contains('\0') {
+        if name.is_empty() || name.len() > MAX_EVENT_TYPE_BYTES || name.bytes().any(|byte| byte == 0) {
             return Err(InvalidAppend::EventTypeName(name.chars().take(MAX_EVENT_TYPE_BYTES).collect()));
         }
         if self.schema_version == 0 || i32::try_from(self.schema_version).is_err() {
@@ -253,12 +253,45 @@ pub struct Append {
     pub events: Vec<NewEvent>,
     /// Under which key they are stored once, however often the append is repeated. `None` stores them each time.
     pub key: Option<Keyed>,
+    /// The event that the stream must end with, beside what is [`expected`](Self::expected). See [`behind`](Self::behind).
+    pub behind: Option<EventId>,
 }
 
 impl Append {
     /// Puts the parts together.
     pub fn new(stream: StreamId, expected: ExpectedVersion, events: Vec<NewEvent>) -> Self {
-        Self { stream, expected, events, key: None }
+        Self { stream, expected, events, key: None, behind: None }
+    }
+
+    /// Lets the events in only behind that very event: the one at the version that the append expects. Where another one is there,
+    /// the append is a conflict, as it is where the stream has another version. So it can rest on an event that is still on its
+    /// way: if that one is not stored after all, this one is not stored either, whoever took its place.
+    ///
+    /// It goes with [`ExpectedVersion::Exact`] and a version of at least 1; [`check`](Self::check) refuses it otherwise.
+    ///
+    /// # Example: the same version, and another event
+    ///
+    /// ```
+    /// use es_core::{Append, EventId, EventStore, ExpectedVersion, NewEvent, StreamId, Version};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = es_memory::MemoryStore::new();
+    /// let account = StreamId::new("account", "ada")?;
+    /// let booked = || NewEvent::new("account.booked", 1, r#"{"cents":5}"#);
+    /// let first = booked();
+    /// let second = Append::new(account.clone(), ExpectedVersion::Exact(Version(1)), vec![booked()]);
+    /// let (behind_first, behind_another) = (second.clone().behind(first.id), second.behind(EventId::new()));
+    ///
+    /// store.append(Append::new(account, ExpectedVersion::NoStream, vec![first])).await?;
+    /// assert!(store.append(behind_another).await.is_err_and(|error| error.is_conflict()));
+    /// assert_eq!(store.append(behind_first).await?.version, Version(2));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn behind(self, event: EventId) -> Self {
+        Self { behind: Some(event), ..self }
     }
 
     /// Stores the events once, however often they are appended under this key. See [`EventStore`](crate::EventStore) for
@@ -306,7 +339,16 @@ impl Append {
             return Err(InvalidAppend::Empty);
         }
         self.events.iter().enumerate().try_for_each(|(index, event)| event.check(index))?;
+        self.check_behind()?;
         self.check_ids()
+    }
+
+    fn check_behind(&self) -> Result<(), InvalidAppend> {
+        match (self.behind, self.expected) {
+            (None, _) => Ok(()),
+            (Some(_), ExpectedVersion::Exact(version)) if version > Version::NONE => Ok(()),
+            (Some(event), _) => Err(InvalidAppend::BehindNoVersion(event)),
+        }
     }
 
     fn check_ids(&self) -> Result<(), InvalidAppend> {

@@ -57,7 +57,7 @@ pub type Visit<'a> = dyn FnMut(RawEvent<'_>) -> Result<(), Error> + Send + 'a;
 /// **Streams.** Versions are 1, 2, 3, … without gaps. An append is all or nothing, whatever the number of its events. When
 /// the stream is not as [`ExpectedVersion`](crate::ExpectedVersion) says, nothing is stored and the answer is
 /// [`Error::Conflict`] with the version that is there; expecting version 7 of a stream at 3 is a conflict too. Nothing else
-/// is a conflict. Concurrent appends that expect [`Any`](crate::ExpectedVersion::Any) all succeed. What was acknowledged is
+/// is a conflict, but for one that names the event it goes [behind](Append::behind), where another one is at that version. Concurrent appends that expect [`Any`](crate::ExpectedVersion::Any) all succeed. What was acknowledged is
 /// seen by every later read of the stream, at once. An append that [`Append::check`] refuses is refused with
 /// [`Error::InvalidAppend`].
 ///

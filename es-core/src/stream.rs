@@ -1,6 +1,7 @@
 //! Streams: the unit of consistency, named by category and id, counted by version.
 
-use std::borrow::Cow;
+use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -61,10 +62,16 @@ pub const SLICES: u16 = 1024;
 /// assert!(StreamId::new("order", "").is_err());
 /// # Ok::<(), es_core::InvalidStreamId>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StreamId {
-    category: Cow<'static, str>,
-    id: Arc<str>,
+    /// The text form, whose first `-` ends the category.
+    text: Arc<str>,
+    category_bytes: u8,
+}
+
+thread_local! {
+    /// Where text forms are put together, so that a name costs one allocation: readers make one for each event.
+    static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 impl StreamId {
@@ -72,21 +79,35 @@ impl StreamId {
     ///
     /// # Errors
     /// [`InvalidStreamId`] when a part is empty, too long or holds a NUL character, or when the category holds `-`.
-    pub fn new(category: impl Into<Cow<'static, str>>, id: impl Into<Arc<str>>) -> Result<Self, InvalidStreamId> {
-        let (category, id) = (category.into(), id.into());
-        check_category(&category)?;
-        check_id(&id)?;
-        Ok(Self { category, id })
+    pub fn new(category: impl AsRef<str>, id: impl AsRef<str>) -> Result<Self, InvalidStreamId> {
+        let (category, id) = (category.as_ref(), id.as_ref());
+        let category_bytes = check_category(category)?;
+        check_id(id)?;
+        let text = TEXT.with_borrow_mut(|text| {
+            text.clear();
+            text.extend([category, "-", id]);
+            Arc::from(text.as_str())
+        });
+        Ok(Self { text, category_bytes })
     }
 
     /// What kind of thing the stream is about, for example `order`.
     pub fn category(&self) -> &str {
-        &self.category
+        self.text.get(..self.dash()).unwrap_or_default()
     }
 
     /// Which one of its category the stream is about.
     pub fn id(&self) -> &str {
-        &self.id
+        self.text.get(self.dash() + 1..).unwrap_or_default()
+    }
+
+    /// The text form, as [`Display`](fmt::Display) writes it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn dash(&self) -> usize {
+        usize::from(self.category_bytes)
     }
 
     /// Which of the [`SLICES`] equal parts of all streams this one belongs to, so that readers can share the log by
@@ -95,20 +116,24 @@ impl StreamId {
     /// It is stored with every event and therefore never changes: the 64-bit FNV-1a hash of the text form, folded to its
     /// lowest ten bits by exclusive or (see [the authors' page](http://www.isthe.com/chongo/tech/comp/fnv/)).
     pub fn slice(&self) -> u16 {
-        let bytes = self.category.bytes().chain([b'-']).chain(self.id.bytes());
-        let hash = bytes
+        let hash = self
+            .text
+            .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         let folded = (hash >> 40) ^ (hash >> 20) ^ hash;
         u16::try_from(folded % u64::from(SLICES)).unwrap_or(0)
     }
 }
 
-fn check_category(category: &str) -> Result<(), InvalidStreamId> {
-    match category {
-        "" => Err(InvalidStreamId::EmptyCategory),
-        c if c.len() > MAX_CATEGORY_BYTES => Err(InvalidStreamId::CategoryTooLong { bytes: c.len() }),
-        c if c.contains(['-', '\0']) => Err(InvalidStreamId::CategoryCharacter { category: c.into() }),
-        _ => Ok(()),
+/// Gives back the length.
+fn check_category(category: &str) -> Result<u8, InvalidStreamId> {
+    match (category, u8::try_from(category.len())) {
+        ("", _) => Err(InvalidStreamId::EmptyCategory),
+        (c, Ok(bytes)) if c.len() <= MAX_CATEGORY_BYTES => match c.bytes().any(|byte| matches!(byte, b'-' | 0)) {
+            true => Err(InvalidStreamId::CategoryCharacter { category: c.into() }),
+            false => Ok(bytes),
+        },
+        (c, _) => Err(InvalidStreamId::CategoryTooLong { bytes: c.len() }),
     }
 }
 
@@ -116,14 +141,27 @@ fn check_id(id: &str) -> Result<(), InvalidStreamId> {
     match id {
         "" => Err(InvalidStreamId::EmptyId),
         id if id.len() > MAX_ID_BYTES => Err(InvalidStreamId::IdTooLong { bytes: id.len() }),
-        id if id.contains('\0') => Err(InvalidStreamId::IdCharacter),
+        id if id.bytes().any(|byte| byte == 0) => Err(InvalidStreamId::IdCharacter),
         _ => Ok(()),
     }
 }
 
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.category, self.id)
+        f.write_str(&self.text)
+    }
+}
+
+/// By category, and then by id, byte by byte.
+impl Ord for StreamId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.category(), self.id()).cmp(&(other.category(), other.id()))
+    }
+}
+
+impl PartialOrd for StreamId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -138,7 +176,7 @@ impl FromStr for StreamId {
 
     fn from_str(text: &str) -> Result<Self, InvalidStreamId> {
         let (category, id) = text.split_once('-').ok_or(InvalidStreamId::NoSeparator)?;
-        Self::new(category.to_owned(), id)
+        Self::new(category, id)
     }
 }
 

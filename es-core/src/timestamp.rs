@@ -57,7 +57,9 @@ impl Timestamp {
 }
 
 fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+    // Not `as_micros`: it divides in 128 bits, and every append asks for the time.
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    seconds.saturating_mul(1_000_000).saturating_add(i64::from(duration.subsec_micros()))
 }
 
 impl std::ops::Add<Duration> for Timestamp {

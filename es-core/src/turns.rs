@@ -3,9 +3,10 @@
 //! It saves work and proves nothing: other processes have turns of their own, and it is the store that lets an append in or does not.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::stream::StreamId;
@@ -13,10 +14,13 @@ use crate::stream::StreamId;
 /// So many parts, so that commands for different streams seldom meet at the lock of one.
 const PARTS: usize = 64;
 
-type Part = HashMap<StreamId, Arc<tokio::sync::Mutex<()>>>;
+type Part = HashMap<StreamId, Arc<tokio::sync::Mutex<()>>, RandomState>;
 
 /// Who is at work on which stream.
-pub(crate) struct Turns(Vec<Mutex<Part>>);
+pub(crate) struct Turns {
+    parts: Vec<Mutex<Part>>,
+    hasher: RandomState,
+}
 
 /// The right to decide upon a stream. Others for the same stream wait until it is dropped.
 pub(crate) struct Turn<'t> {
@@ -29,15 +33,13 @@ pub(crate) struct Turn<'t> {
 
 impl Turns {
     pub(crate) fn new() -> Self {
-        Self((0..PARTS).map(|_| Mutex::default()).collect())
+        Self { parts: (0..PARTS).map(|_| Mutex::default()).collect(), hasher: RandomState::default() }
     }
 
     /// `None` only for a number of parts that is none.
     pub(crate) async fn wait(&self, stream: &StreamId) -> Option<Turn<'_>> {
-        let mut hasher = DefaultHasher::new();
-        stream.hash(&mut hasher);
-        let nth = usize::try_from(hasher.finish() % PARTS as u64).unwrap_or_default();
-        let part = self.0.get(nth)?;
+        let nth = usize::try_from(self.hasher.hash_one(stream) % PARTS as u64).unwrap_or_default();
+        let part = self.parts.get(nth)?;
         let turn = Arc::clone(lock(part).entry(stream.clone()).or_default());
         let mut turn = Turn { part, stream: stream.clone(), turn, held: None };
         turn.held = Some(Arc::clone(&turn.turn).lock_owned().await);
@@ -46,7 +48,7 @@ impl Turns {
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.0.iter().map(|part| lock(part).len()).sum()
+        self.parts.iter().map(|part| lock(part).len()).sum()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use es_core::{
-    Append, Appended, Conflict, Error, ExpectedVersion, IdempotencyKey, InvalidAppend, KeyUse, Keyed, NewEvent,
-    StreamId, Timestamp, Version,
+    Append, Appended, Conflict, Error, EventId, ExpectedVersion, IdempotencyKey, InvalidAppend, KeyUse, Keyed,
+    NewEvent, StreamId, Timestamp, Version,
 };
 
 use crate::keys::Using;
@@ -44,20 +44,29 @@ impl Drafts {
         self.drafts.is_empty()
     }
 
-    /// Puts an append behind what is committed, and behind what the transaction has appended itself.
+    /// Puts an append behind what is committed, of which `last` is the last event, and behind what the transaction has appended
+    /// itself.
     pub(crate) fn add(
         &mut self,
         append: Append,
         committed: Version,
+        last: impl FnOnce() -> Option<EventId>,
         recorded_at: Timestamp,
     ) -> Result<Appended, Error> {
-        let Append { stream, expected, events, key } = append;
+        let Append { stream, expected, events, key, behind } = append;
         let before = self.seen.get(&stream).map_or(committed, |seen| seen.version);
         let version = allowed(&stream, expected, before, &events)?;
+        check_behind(&stream, expected, before, behind, || self.last(&stream).or_else(last))?;
         let seen = self.seen.entry(stream.clone()).or_insert(Seen { expected, committed, version });
         seen.version = version;
         self.drafts.push(Draft { stream, before, recorded_at, events, key });
         Ok(Appended::new(version, recorded_at))
+    }
+
+    /// The last event of the stream, if the transaction has appended it.
+    fn last(&self, stream: &StreamId) -> Option<EventId> {
+        let draft = self.drafts.iter().rev().find(|draft| draft.stream == *stream)?;
+        Some(draft.events.last()?.id)
     }
 
     /// Whether each stream is still as it was seen. The versions that were promised are wrong otherwise.
@@ -133,4 +142,18 @@ pub(crate) fn allowed(
     }
     let version = actual.0.checked_add(events.len() as u64).map(Version);
     version.ok_or_else(|| InvalidAppend::TooManyEvents(stream.clone()).into())
+}
+
+/// Whether the last event of a stream that is as expected is the one that an append goes behind, if it says so.
+pub(crate) fn check_behind(
+    stream: &StreamId,
+    expected: ExpectedVersion,
+    actual: Version,
+    behind: Option<EventId>,
+    last: impl FnOnce() -> Option<EventId>,
+) -> Result<(), Error> {
+    match behind {
+        Some(event) if last() != Some(event) => Err(Conflict { stream: stream.clone(), expected, actual }.into()),
+        _ => Ok(()),
+    }
 }

@@ -23,28 +23,40 @@ struct Grown {
 }
 
 impl Extending<'_> {
-    /// The time for an append that is made now.
-    pub(crate) fn now(&self) -> Timestamp {
-        now(&self.0)
-    }
-
     /// See [`Log::while_held`].
     pub(crate) fn check_end(&self, held: Option<Position>) -> Result<(), Error> {
         check_end(&self.0, held)
     }
 
-    /// Gives the events of an append their places.
-    pub(crate) fn push(&mut self, draft: Draft) -> Arc<Commit> {
-        let Draft { stream, before, recorded_at, events, key: _ } = draft;
-        // A transaction takes its time when it appends, and others may have got their place in between.
-        let latest = self.0.last().map_or(recorded_at, |last| recorded_at.max(last.latest));
-        let commit = Arc::new(Commit { stream, before, after: end_of(&self.0), recorded_at, latest, events });
+    /// Gives the events of an append their places. Nobody else has it yet.
+    pub(crate) fn push(&mut self, mut commit: Arc<Commit>) -> Arc<Commit> {
+        let (after, before) = (end_of(&self.0), self.latest());
+        if let Some(commit) = Arc::get_mut(&mut commit) {
+            commit.after = after;
+            // A transaction takes its time when it appends, and others may have got their place in between.
+            commit.latest = before.map_or(commit.recorded_at, |latest| latest.max(commit.recorded_at));
+        }
         self.0.push(Arc::clone(&commit));
         commit
+    }
+
+    fn latest(&self) -> Option<Timestamp> {
+        self.0.last().map(|last| last.latest)
     }
 }
 
 impl Log {
+    /// Puts an append that is made now behind all others. It is made ready before the log is locked: that lock is the only one that
+    /// writers of different streams share.
+    pub(crate) fn push(&self, draft: Draft) -> Arc<Commit> {
+        let mut commit = Commit::draft(draft);
+        let mut log = self.extending();
+        if let Some((commit, latest)) = Arc::get_mut(&mut commit).zip(log.latest()) {
+            commit.recorded_at = commit.recorded_at.max(latest);
+        }
+        log.push(commit)
+    }
+
     pub(crate) fn extending(&self) -> Extending<'_> {
         Extending(lock::write(&self.0))
     }

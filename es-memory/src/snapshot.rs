@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use es_core::{Snapshot, StreamId};
+use foldhash::fast::RandomState;
 
 use crate::lock;
 
 /// A stream has few state versions at a time: the one in use, and for a while the one before. A list finds them fast.
 #[derive(Default)]
-pub(crate) struct Snapshots(RwLock<HashMap<StreamId, Vec<Arc<Snapshot>>>>);
+pub(crate) struct Snapshots(RwLock<HashMap<StreamId, Vec<Arc<Snapshot>>, RandomState>>);
 
 impl Snapshots {
     pub(crate) fn get(&self, stream: &StreamId, state_version: u32) -> Option<Arc<Snapshot>> {

@@ -41,12 +41,12 @@ pub struct MemoryStore {
     parts: Arc<Parts>,
 }
 
-/// Each part has its own lock. Who needs several takes them in this order.
+/// Each part has its own lock, and the streams have several. Who needs more than one takes them in this order.
 #[derive(Default)]
 struct Parts {
     streams: Streams,
-    log: Log,
     keys: Keys,
+    log: Log,
     snapshots: Snapshots,
     cache: AggregateCache,
     kept: Arc<Kept>,

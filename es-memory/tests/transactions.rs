@@ -20,7 +20,7 @@ const LONG: Duration = Duration::from_secs(600);
 
 fn append(id: &str, expected: impl Into<ExpectedVersion>, events: usize) -> Append {
     let events = (0..events).map(|_| NewEvent::new("account.opened", 1, "{}")).collect();
-    Append::new(StreamId::new("account", id.to_owned()).unwrap(), expected.into(), events)
+    Append::new(StreamId::new("account", id).unwrap(), expected.into(), events)
 }
 
 async fn plain(store: &MemoryStore, id: &str) -> Appended {

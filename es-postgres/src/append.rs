@@ -9,12 +9,12 @@
 //! old as that statement's snapshot, and would now and then equal the version that was expected.
 
 use es_core::{
-    Append, Appended, Conflict, Error, ExpectedVersion, InvalidAppend, KeyReused, Keyed, Metadata, NewEvent, StreamId,
-    Version,
+    Append, Appended, Conflict, Error, EventId, ExpectedVersion, InvalidAppend, KeyReused, Keyed, Metadata, NewEvent,
+    StreamId, Version,
 };
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres};
+use sqlx::{PgConnection, Postgres, Row};
 
 use crate::columns::{Columns, causation, correlation, schema_version};
 use crate::error::Failure;
@@ -23,12 +23,12 @@ use crate::row::{Column, Json};
 use crate::sql::Sql;
 
 /// Behind version $3, if the stream is there. `EXISTS` refuses a hole, and the unique key refuses a version that is taken.
-/// Scalars, because arrays of one element cost a sixth of the rate.
+/// Scalars, because arrays of one element cost a sixth of the rate. `{upon}` is [`upon`], or nothing.
 pub(crate) const ONE_AT: &str = "
 INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
                              correlation_id, causation_id, metadata, slice)
 SELECT $1, $2, $3 + 1, $4, $5, $6, $7, $8, $9, $10, $11
- WHERE $3 = 0 OR EXISTS (SELECT FROM {schema}.events WHERE category = $1 AND stream_id = $2 AND version = $3)
+ WHERE $3 = 0 OR EXISTS (SELECT FROM {schema}.events WHERE category = $1 AND stream_id = $2 AND version = $3{upon})
 ON CONFLICT (category, stream_id, version) DO NOTHING
 RETURNING version, recorded_at";
 
@@ -57,7 +57,7 @@ WITH new AS MATERIALIZED (
     SELECT $1, $2, $3 + 1, event_id, type, schema_version, payload, correlation_id, causation_id, metadata, $11
       FROM new
      WHERE nth = 1
-       AND ($3 = 0 OR EXISTS (SELECT FROM {schema}.events WHERE category = $1 AND stream_id = $2 AND version = $3))
+       AND ($3 = 0 OR EXISTS (SELECT FROM {schema}.events WHERE category = $1 AND stream_id = $2 AND version = $3{upon}))
     ON CONFLICT (category, stream_id, version) DO NOTHING
     RETURNING version, recorded_at
 ), rest AS (
@@ -95,14 +95,26 @@ WITH new AS MATERIALIZED (
      ORDER BY n.nth
 )";
 
+/// [`ONE_AT`] and [`ALL_AT`] for an append that names the event it goes behind, as the last of so many parameters.
+pub(crate) fn upon(append: &str, parameter: u32) -> String {
+    append.replace(UPON, &format!(" AND event_id = ${parameter}"))
+}
+
+/// [`ONE_AT`] and [`ALL_AT`] for any other append, to which it is all the same.
+pub(crate) fn upon_any(append: &str) -> String {
+    append.replace(UPON, "")
+}
+
+const UPON: &str = "{upon}";
+
 /// The append of several events, with its answer.
 pub(crate) fn all(append: &str) -> String {
     format!("{append}\nSELECT {LAST_OF_ALL}, recorded_at FROM first")
 }
 
-/// The version of a stream, no row when it has no events.
-pub(crate) const CURRENT_VERSION: &str = "
-SELECT version FROM {schema}.events WHERE category = $1 AND stream_id = $2 ORDER BY version DESC LIMIT 1";
+/// The last event of a stream, no row when it has no events.
+pub(crate) const LAST_EVENT: &str = "
+SELECT version, event_id FROM {schema}.events WHERE category = $1 AND stream_id = $2 ORDER BY version DESC LIMIT 1";
 
 /// Where an event is in its stream, from version $4 on. Newest first, since what is looked for was stored a moment ago.
 pub(crate) const FIND_EVENT: &str = "
@@ -171,6 +183,11 @@ impl Prepared {
         self.append.key.as_ref()
     }
 
+    /// The event that it goes behind, if it says so.
+    pub(crate) fn behind(&self) -> Option<EventId> {
+        self.append.behind
+    }
+
     pub(crate) fn slice(&self) -> i16 {
         self.slice
     }
@@ -226,11 +243,11 @@ impl Prepared {
             if let Some(appended) = self.insert(sql, connection).await? {
                 return Ok(Outcome::Stored(appended));
             }
-            let actual = current_version(sql, connection, self.stream()).await?;
+            let last = last_event(sql, connection, self.stream()).await?;
             if let Some(first) = keys::repeat_of(sql, connection, &self.append).await? {
                 return Ok(first);
             }
-            if let Some(conflict) = self.conflict(actual)? {
+            if let Some(conflict) = self.conflict(last)? {
                 return Ok(Outcome::Conflict(conflict));
             }
             // Somebody was faster, and the stream is as expected again. Each turn of the loop is a success of somebody.
@@ -253,15 +270,21 @@ impl Prepared {
 
     async fn insert(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Option<Appended>, sqlx::Error> {
         let statements = if self.key().is_some() { &sql.keyed_appends } else { &sql.appends };
-        let query = match (self.place, self.append.events.as_slice()) {
-            (Place::Nowhere, _) => return Ok(None),
-            (Place::At(version), [event]) => self.one(&statements.one_at, version, event),
-            (Place::Behind(version), [event]) => self.one(&statements.one_behind, version, event),
-            (Place::At(version), _) => self.all(&statements.all_at, version),
-            (Place::Behind(version), _) => self.all(&statements.all_behind, version),
+        let query = match (self.place, self.behind(), self.append.events.as_slice()) {
+            (Place::Nowhere, _, _) => return Ok(None),
+            (Place::At(version), None, [event]) => self.one(&statements.one_at, version, event),
+            (Place::At(version), Some(_), [event]) => self.one(&statements.one_upon, version, event),
+            (Place::Behind(version), _, [event]) => self.one(&statements.one_behind, version, event),
+            (Place::At(version), None, _) => self.all(&statements.all_at, version),
+            (Place::At(version), Some(_), _) => self.all(&statements.all_upon, version),
+            (Place::Behind(version), _, _) => self.all(&statements.all_behind, version),
         };
         let query = match &self.append.key {
             Some(Keyed { key, fingerprint, .. }) => query.bind(key.as_str()).bind(fingerprint),
+            None => query,
+        };
+        let query = match self.behind() {
+            Some(event) => query.bind(event.0),
             None => query,
         };
         let row = query.fetch_optional(connection).await?;
@@ -291,10 +314,11 @@ impl Prepared {
         columns.bind(self.query(sql).bind(version)).bind(self.slice)
     }
 
-    /// The conflict with a stream at `actual`, if it is one.
-    fn conflict(&self, actual: Version) -> Result<Option<Conflict>, Error> {
+    /// The conflict with a stream that ends so, if it is one.
+    fn conflict(&self, (actual, last): (Version, Option<EventId>)) -> Result<Option<Conflict>, Error> {
         let expected = self.append.expected;
-        match (self.place, expected.allows(actual)) {
+        let is_behind = self.behind().is_none_or(|event| last == Some(event));
+        match (self.place, expected.allows(actual) && is_behind) {
             (Place::Nowhere, true) => Err(InvalidAppend::TooManyEvents(self.stream().clone()).into()),
             (_, true) => Ok(None),
             (_, false) => Ok(Some(Conflict { stream: self.stream().clone(), expected, actual })),
@@ -321,16 +345,16 @@ impl Place {
     }
 }
 
-/// The version that is there now, by a snapshot of its own.
-pub(crate) async fn current_version(
+/// How the stream ends now, by a snapshot of its own.
+async fn last_event(
     sql: &Sql,
     connection: &mut PgConnection,
     stream: &StreamId,
-) -> Result<Version, sqlx::Error> {
-    let query = sqlx::query(sql.current_version.clone()).bind(stream.category()).bind(stream.id());
+) -> Result<(Version, Option<EventId>), sqlx::Error> {
+    let query = sqlx::query(sql.last_event.clone()).bind(stream.category()).bind(stream.id());
     match query.fetch_optional(connection).await? {
-        Some(row) => row.version(0),
-        None => Ok(Version::NONE),
+        Some(row) => Ok((row.version(0)?, Some(EventId(row.try_get(1)?)))),
+        None => Ok((Version::NONE, None)),
     }
 }
 

@@ -116,6 +116,6 @@ impl Ask for FindById<'_, '_> {
 
 /// The event of a row with its stream in the columns 10 and 11.
 fn raw(row: &PgRow) -> Result<RawEvent<'_>, Failure> {
-    let stream = StreamId::new(row.text(10)?.to_owned(), row.text(11)?).map_err(es_core::Error::from)?;
+    let stream = StreamId::new(row.text(10)?, row.text(11)?).map_err(es_core::Error::from)?;
     event(row, stream, None)
 }

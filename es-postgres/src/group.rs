@@ -141,11 +141,12 @@ pub(crate) async fn append(store: &PgStore, append: Prepared) -> Result<Appended
         return store.append_alone(&append).await;
     }
     let append = Arc::new(append);
-    let answered = match group.queue.join(|| Arc::clone(&append)) {
-        Place::AtOnce(turn) => return turn.hold(store.append_alone(&append)).await.0,
+    let wish = || Arc::clone(&append);
+    let answered = match group.queue.join::<Batch>(store, wish).await {
+        Place::Alone(turn) => return turn.hold(store.append_alone(&append)).await.0,
         Place::InQueue(answered) => answered,
     };
-    match group.queue.wait::<Batch>(store, answered, || Arc::clone(&append)).await {
+    match group.queue.wait::<Batch>(store, answered, wish).await {
         Ok(outcome) => outcome.of(store, &append).await,
         Err(gone) => Outcome::of_unanswered(store, &append, gone).await,
     }

@@ -82,7 +82,7 @@ pub(crate) struct Found {
 
 impl Found {
     fn from_row(row: &PgRow) -> Result<Self, Failure> {
-        let stream = StreamId::new(row.text(0)?.to_owned(), row.text(1)?).map_err(Error::from)?;
+        let stream = StreamId::new(row.text(0)?, row.text(1)?).map_err(Error::from)?;
         let first = KeyUse::new(stream, row.version(2)?, row.version(3)?, row.try_get(4)?, row.timestamp(5)?);
         Ok(Self { first, has_expired: !row.try_get::<bool, _>(6)? })
     }

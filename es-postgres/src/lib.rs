@@ -84,6 +84,7 @@ mod keys;
 mod queue;
 mod group;
 mod read;
+mod loads;
 mod log;
 mod conversation;
 mod snapshot;

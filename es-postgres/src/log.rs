@@ -169,7 +169,7 @@ impl<'a, 'v> ReadPage<'a, 'v> {
         if position <= self.last {
             return Err(es_core::Error::store(OutOfOrder { position, last: self.last }).into());
         }
-        let stream = StreamId::new(row.text(10)?.to_owned(), row.text(11)?).map_err(es_core::Error::from)?;
+        let stream = StreamId::new(row.text(10)?, row.text(11)?).map_err(es_core::Error::from)?;
         self.visited += 1;
         self.last = position;
         Ok((self.visit)(event(row, stream, Some(position))?)?)

@@ -73,6 +73,7 @@ pub(crate) struct Behaviour {
     pub(crate) wake_ups: WakeUps,
     pub(crate) keys_kept_for: Duration,
     pub(crate) group_append: bool,
+    pub(crate) group_load: bool,
     /// So many aggregates, and bytes.
     pub(crate) cache: (usize, u64),
 }
@@ -83,6 +84,7 @@ impl Default for Behaviour {
             wake_ups: WakeUps::default(),
             keys_kept_for: KEYS_KEPT_FOR,
             group_append: true,
+            group_load: true,
             cache: (AggregateCache::DEFAULT_AGGREGATES, AggregateCache::DEFAULT_BYTES),
         }
     }
@@ -212,6 +214,22 @@ impl PgStoreOptions {
     /// ```
     pub fn group_append(self, group_append: bool) -> Self {
         Self { behaviour: Behaviour { group_append, ..self.behaviour }, ..self }
+    }
+
+    /// Whether loads that meet share a statement. The default is that they do: with many callers at a time more is loaded in a second,
+    /// and a caller who is alone does not notice. Each load still finds whatever was committed before it was asked for, and its errors
+    /// are its own. A stream that several ask for at a time is read once.
+    ///
+    /// Turn it off to have each load in a statement of its own, for example to see in the server's statistics what a load costs.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let options = es_postgres::PgStore::options().group_load(false);
+    /// # let _ = options;
+    /// ```
+    pub fn group_load(self, group_load: bool) -> Self {
+        Self { behaviour: Behaviour { group_load, ..self.behaviour }, ..self }
     }
 
     /// Connects, and looks whether server and schema fit this library.

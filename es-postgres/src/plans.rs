@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use crate::sql::{Appends, Groups, Sql};
+use crate::sql::{Appends, Groups, Loads, Sql};
 use crate::{PgStore, outcome};
 use es_test_support::Database;
 
@@ -13,14 +13,16 @@ fn statements(sql: &Sql) -> Vec<&str> {
     let Sql {
         appends,
         keyed_appends,
-        group: Groups { ones, any },
+        group: Groups { ones, ones_upon, any, any_upon },
         find_key,
         remove_key,
         remove_some_keys,
-        current_version,
+        last_event,
         find_event,
         load,
         load_with_snapshot,
+        load_rest,
+        loads: Loads { streams, with_snapshots },
         read_forwards,
         read_backwards,
         log_window,
@@ -35,14 +37,19 @@ fn statements(sql: &Sql) -> Vec<&str> {
     } = sql;
     let mut statements = vec![
         ones.as_str(),
+        ones_upon.as_str(),
         any.as_str(),
+        any_upon.as_str(),
         find_key.as_str(),
         remove_key.as_str(),
         remove_some_keys.as_str(),
-        current_version.as_str(),
+        last_event.as_str(),
         find_event.as_str(),
         load.as_str(),
         load_with_snapshot.as_str(),
+        load_rest.as_str(),
+        streams.as_str(),
+        with_snapshots.as_str(),
         read_forwards.as_str(),
         read_backwards.as_str(),
         log_window.as_str(),
@@ -55,8 +62,8 @@ fn statements(sql: &Sql) -> Vec<&str> {
         delete_snapshots.as_str(),
         outcome::END_BACKEND,
     ];
-    for Appends { one_at, one_behind, all_at, all_behind } in [appends, keyed_appends] {
-        statements.extend([one_at, one_behind, all_at, all_behind].map(|sql| sql.as_str()));
+    for Appends { one_at, one_upon, one_behind, all_at, all_upon, all_behind } in [appends, keyed_appends] {
+        statements.extend([one_at, one_upon, one_behind, all_at, all_upon, all_behind].map(|sql| sql.as_str()));
     }
     statements.extend(read_models.all());
     statements
@@ -111,9 +118,9 @@ async fn check(store: &PgStore, when: &str) {
             assert!(line.contains("stream_id"), "{when}: a stream is found by its whole name:\n{sql}\n{plan}");
         }
     }
-    for sql in
-        [&store.sql().load, &store.sql().load_with_snapshot, &store.sql().read_forwards, &store.sql().log_dense_page]
-    {
+    let Sql { load, load_with_snapshot, load_rest, loads, read_forwards, log_dense_page, .. } = store.sql();
+    let Loads { streams, with_snapshots } = loads;
+    for sql in [load, load_with_snapshot, load_rest, streams, with_snapshots, read_forwards, log_dense_page] {
         let plan = plan(lent.connection(), sql.as_str()).await;
         assert!(!plan.contains("Sort"), "{when}: what an index has in order is not sorted:\n{}\n{plan}", sql.as_str());
     }

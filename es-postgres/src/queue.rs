@@ -2,6 +2,8 @@
 //!
 //! At most so many statements of a kind are under way at a time. Whoever comes while there are fewer goes out by itself, at once: alone,
 //! nobody notices that there is a queue. Whoever comes later waits, and whatever waits when a statement is done goes out as the next one.
+//! An answer to many wakes them together, so where callers come several at a time, the first gives way once to those behind it, and goes
+//! out with them.
 //!
 //! The right to have a statement under way is a [`Turn`]. It is passed on when it is dropped, by whatever: the end of a statement, a
 //! caller who gave up, a runtime that ended. So nobody waits who has nobody to wait for.
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use es_core::Error;
 use tokio::sync::oneshot::{self, error::RecvError};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::PgStore;
@@ -30,6 +33,10 @@ pub(crate) struct Queue<W, A> {
 
 struct State<W, A> {
     under_way: usize,
+    /// Whether callers come several at a time.
+    is_busy: bool,
+    /// Whether somebody who has a turn looks who else comes.
+    is_gathering: bool,
     waiting: VecDeque<Waiting<W, A>>,
 }
 
@@ -49,10 +56,18 @@ pub(crate) enum Answer<W, A> {
 
 /// Where somebody who comes finds itself.
 pub(crate) enum Place<W, A> {
-    /// Nobody is in its way.
-    AtOnce(Turn<W, A>),
+    /// Nobody is in its way, and nobody with it.
+    Alone(Turn<W, A>),
     /// It will be told.
     InQueue(oneshot::Receiver<Answer<W, A>>),
+}
+
+/// How somebody who comes is let in.
+enum Entry<W, A> {
+    Alone(Turn<W, A>),
+    /// It has a turn, and others may be coming.
+    First(Turn<W, A>),
+    Behind(oneshot::Receiver<Answer<W, A>>),
 }
 
 /// What goes out as one statement.
@@ -74,18 +89,47 @@ pub(crate) struct Turn<W, A>(Option<Arc<Queue<W, A>>>);
 
 impl<W, A> Queue<W, A> {
     pub(crate) fn new(at_once: usize) -> Arc<Self> {
-        Arc::new(Self { at_once, state: Mutex::new(State { under_way: 0, waiting: VecDeque::new() }) })
+        let state = State { under_way: 0, is_busy: false, is_gathering: false, waiting: VecDeque::new() };
+        Arc::new(Self { at_once, state: Mutex::new(state) })
     }
 
-    pub(crate) fn join(self: &Arc<Self>, wish: impl FnOnce() -> W) -> Place<W, A> {
-        let mut state = self.state();
-        if state.under_way < self.at_once {
-            state.under_way += 1;
-            return Place::AtOnce(Turn(Some(Arc::clone(self))));
+    /// Finds out whether to go alone. Where callers come several at a time, the first of them lets the others come before it looks.
+    pub(crate) async fn join<B: Batch<W, A>>(self: &Arc<Self>, store: &PgStore, wish: impl Fn() -> W) -> Place<W, A>
+    where
+        W: Send + 'static,
+        A: Send + 'static,
+    {
+        let turn = match self.enter(&wish) {
+            Entry::Alone(turn) => return Place::Alone(turn),
+            Entry::Behind(answered) => return Place::InQueue(answered),
+            Entry::First(turn) => turn,
+        };
+        {
+            let _gathering = Gathering(self);
+            yield_now().await;
         }
-        let (waiting, answered) = Waiting::new(wish());
-        state.waiting.push_back(waiting);
-        Place::InQueue(answered)
+        if self.is_alone() { Place::Alone(turn) } else { Place::InQueue(self.begin::<B>(store, turn, wish())) }
+    }
+
+    fn enter(self: &Arc<Self>, wish: impl Fn() -> W) -> Entry<W, A> {
+        let mut state = self.state();
+        if state.under_way >= self.at_once || state.is_gathering {
+            let (waiting, answered) = Waiting::new(wish());
+            state.waiting.push_back(waiting);
+            return Entry::Behind(answered);
+        }
+        state.under_way += 1;
+        state.is_gathering = state.is_busy;
+        let turn = Turn(Some(Arc::clone(self)));
+        if state.is_busy { Entry::First(turn) } else { Entry::Alone(turn) }
+    }
+
+    /// Whether nobody has come. Those who came may be on their way already, with another turn.
+    fn is_alone(&self) -> bool {
+        let mut state = self.state();
+        let is_alone = state.waiting.is_empty();
+        state.is_busy = !is_alone || state.under_way > 1;
+        is_alone
     }
 
     /// Waits in the queue until somebody has sent out what was wished. That may be whoever waits itself, if it comes to be the first.
@@ -104,14 +148,31 @@ impl<W, A> Queue<W, A> {
     {
         loop {
             match answered.await? {
-                Answer::Turn(turn) => {
-                    answered = self.stay(wish());
-                    // In a task of its own, so that a caller who gives up takes nobody else's answer along.
-                    tokio::spawn(Arc::clone(self).work_off::<B>(store.clone(), turn));
-                }
+                Answer::Turn(turn) => answered = self.begin::<B>(store, turn, wish()),
                 Answer::Outcome(outcome) => return Ok(outcome),
             }
         }
+    }
+
+    /// Has the queue worked off, with this wish at its head, in a task of its own: a caller who gives up takes nobody else's answer along.
+    fn begin<B: Batch<W, A>>(
+        self: &Arc<Self>,
+        store: &PgStore,
+        turn: Turn<W, A>,
+        wish: W,
+    ) -> oneshot::Receiver<Answer<W, A>>
+    where
+        W: Send + 'static,
+        A: Send + 'static,
+    {
+        let (waiting, answered) = Waiting::new(wish);
+        {
+            let mut state = self.state();
+            state.is_busy = true;
+            state.waiting.push_front(waiting);
+        }
+        tokio::spawn(Arc::clone(self).work_off::<B>(store.clone(), turn));
+        answered
     }
 
     /// Sends out what waits, until nothing does.
@@ -133,13 +194,7 @@ impl<W, A> Queue<W, A> {
         }
     }
 
-    /// Puts somebody back to the head of the queue.
-    fn stay(&self, wish: W) -> oneshot::Receiver<Answer<W, A>> {
-        let (waiting, answered) = Waiting::new(wish);
-        self.state().waiting.push_front(waiting);
-        answered
-    }
-
+    /// What is taken out of the queue, under its lock.
     pub(crate) fn collect<T>(&self, some: impl FnOnce(&mut VecDeque<Waiting<W, A>>) -> T) -> T {
         some(&mut self.state().waiting)
     }
@@ -205,6 +260,15 @@ impl<W, A> Drop for Turn<W, A> {
         if let Some(queue) = self.0.take() {
             queue.pass_on(Self(Some(Arc::clone(&queue))));
         }
+    }
+}
+
+/// That those who come go into the queue, until it is dropped.
+struct Gathering<'q, W, A>(&'q Queue<W, A>);
+
+impl<W, A> Drop for Gathering<'_, W, A> {
+    fn drop(&mut self) {
+        self.0.state().is_gathering = false;
     }
 }
 

@@ -7,11 +7,13 @@ use es_core::{
     Visit,
 };
 use futures_core::stream::BoxStream;
-use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, SqlStr};
 
 use crate::connections::Ask;
 use crate::error::Failure;
+use crate::loads::Wish;
+use crate::loads::batch::{self, Part};
 use crate::row::Column;
 use crate::sql::Sql;
 
@@ -19,6 +21,12 @@ use crate::sql::Sql;
 pub(crate) const LOAD: &str = "
 SELECT version, type, schema_version, payload FROM {schema}.events
  WHERE category = $1 AND stream_id = $2
+ ORDER BY version";
+
+/// What comes behind version $3 of it.
+pub(crate) const LOAD_REST: &str = "
+SELECT version, type, schema_version, payload FROM {schema}.events
+ WHERE category = $1 AND stream_id = $2 AND version > $3
  ORDER BY version";
 
 /// The same behind a snapshot, which comes first. A snapshot that the stream has not reached was taken of another stream of
@@ -57,37 +65,61 @@ pub(crate) struct Load<'a> {
     stream: &'a StreamId,
     state_version: Option<u32>,
     fold: &'a mut dyn Fold,
+    /// What was folded before this is asked.
+    behind: Option<Version>,
     folded: bool,
 }
 
 impl<'a> Load<'a> {
     pub(crate) fn new(stream: &'a StreamId, state_version: Option<u32>, fold: &'a mut dyn Fold) -> Self {
-        Self { stream, state_version, fold, folded: false }
+        Self { stream, state_version, fold, behind: None, folded: false }
     }
 
-    fn take(&mut self, row: &PgRow) -> Result<(), Failure> {
+    pub(crate) fn wish(&self) -> Wish {
+        Wish { stream: self.stream.clone(), state_version: self.state_version }
+    }
+
+    /// Whether that was all. Where it was not, the load goes on behind it when it is asked.
+    pub(crate) fn take_part(&mut self, part: &Part) -> Result<bool, Failure> {
+        let mut events = 0;
+        for row in &part.rows {
+            let (version, kind) = self.take(row)?;
+            self.behind = Some(version);
+            events += usize::from(kind == Kind::Event);
+        }
+        self.folded = false;
+        Ok(!part.is_cut && events < batch::MOST_EVENTS)
+    }
+
+    fn take(&mut self, row: &PgRow) -> Result<(Version, Kind), Failure> {
         self.folded = true;
         let (version, payload) = (row.version(0)?, row.text(3)?);
-        match row.text_or_null(1)? {
-            None => self.fold.snapshot(version, payload),
-            Some(name) => {
-                let event = EncodedEvent::new(self.stream.category(), name, row.int(2)?, payload);
-                self.fold.event(version, event)?;
-            }
-        }
-        Ok(())
+        let Some(name) = row.text_or_null(1)? else {
+            self.fold.snapshot(version, payload);
+            return Ok((version, Kind::Snapshot));
+        };
+        let event = EncodedEvent::new(self.stream.category(), name, row.int(2)?, payload);
+        self.fold.event(version, event)?;
+        Ok((version, Kind::Event))
     }
+}
+
+/// What a row of a load holds.
+#[derive(PartialEq)]
+enum Kind {
+    Snapshot,
+    Event,
 }
 
 impl Ask for Load<'_> {
     type Answer = ();
 
     async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
-        let text = if self.state_version.is_some() { &sql.load_with_snapshot } else { &sql.load };
-        let query = sqlx::query(text.clone()).bind(self.stream.category()).bind(self.stream.id());
-        let query = match self.state_version {
-            Some(state_version) => query.bind(i64::from(state_version)),
-            None => query,
+        let query = |text: &SqlStr| sqlx::query(text.clone()).bind(self.stream.category()).bind(self.stream.id());
+        let query = match (self.behind, self.state_version) {
+            (Some(version), _) => query(&sql.load_rest).bind(signed(version.0)),
+            (None, Some(state_version)) => query(&sql.load_with_snapshot).bind(i64::from(state_version)),
+            (None, None) => query(&sql.load),
         };
         let mut rows = query.fetch(connection);
         while let Some(row) = next(&mut rows).await? {

@@ -14,6 +14,7 @@ use crate::conversation::{FindById, ReadTogether};
 use crate::error::{self, Failure};
 use crate::group::{self, Group};
 use crate::keys::{self, FindKey, Forgetting};
+use crate::loads::{self, Loads};
 use crate::log::{FindWindow, ReadEnd, ReadPage};
 use crate::options::{Behaviour, PgStoreOptions};
 use crate::outcome::Doubt;
@@ -61,6 +62,7 @@ struct Inner {
     connections: Connections,
     sql: Sql,
     group: Option<Group>,
+    loads: Option<Loads>,
     offers: Offers,
     forgetting: Forgetting,
     wakeup: Wakeup,
@@ -83,7 +85,7 @@ impl PgStore {
     }
 
     pub(crate) async fn open(connections: Connections, behaviour: Behaviour) -> Result<Self, Error> {
-        let Behaviour { wake_ups, keys_kept_for, group_append, cache: _ } = behaviour;
+        let Behaviour { wake_ups, keys_kept_for, group_append, group_load, cache: _ } = behaviour;
         let first = connections.acquire().await;
         let mut first = first.map_err(|e| error::first_connect(connections.target(), e))?;
         check_server(first.connection())?;
@@ -91,9 +93,9 @@ impl PgStore {
         first.release();
         let sql = Sql::new(connections.schema(), keys_kept_for);
         let wakeup = Wakeup::new(wake_ups, &connections);
-        let group = group_append.then(Group::default);
+        let (group, loads) = (group_append.then(Group::default), group_load.then(Loads::default));
         let (offers, forgetting, advances) = (Offers::new(), Forgetting::default(), Waiting::new());
-        Ok(Self(Arc::new(Inner { connections, sql, offers, forgetting, wakeup, advances, group })))
+        Ok(Self(Arc::new(Inner { connections, sql, offers, forgetting, wakeup, advances, group, loads })))
     }
 
     /// Makes the schema, or brings it up to date. It may be called at each start, and by many processes at once: the first
@@ -214,6 +216,16 @@ impl PgStore {
         self.0.group.as_ref()
     }
 
+    /// Where loads wait for each other, unless that was turned off.
+    pub(crate) fn loads(&self) -> Option<&Loads> {
+        self.0.loads.as_ref()
+    }
+
+    /// A failure of a statement that stored nothing.
+    pub(crate) fn error(&self, failure: Failure) -> Error {
+        failure.into_error(self.connections().schema())
+    }
+
     /// Stores an append in a statement of its own.
     pub(crate) async fn append_alone(&self, append: &Prepared) -> Result<Appended, Error> {
         let mut lent = self.connections().acquire().await?;
@@ -261,7 +273,7 @@ impl EventStore for PgStore {
         state_version: Option<u32>,
         fold: &mut dyn Fold,
     ) -> Result<(), Error> {
-        self.connections().ask(self.sql(), &mut Load::new(stream, state_version, fold)).await
+        loads::load(self, Load::new(stream, state_version, fold)).await
     }
 
     async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {

@@ -32,7 +32,7 @@ async fn migrated() -> Database {
 
 async fn append(store: &impl EventStore, id: &str) {
     let event = NewEvent::new("order.noted", 1, "{}");
-    let append = Append::new(StreamId::new("order", id.to_owned()).unwrap(), ExpectedVersion::Any, vec![event]);
+    let append = Append::new(StreamId::new("order", id).unwrap(), ExpectedVersion::Any, vec![event]);
     store.append(append).await.unwrap();
 }
 

@@ -182,6 +182,9 @@ mod caught {
         a_part_of_a_refused_append: StoresAPartOfARefusedAppend by append::a_refused_append_stores_nothing, "stores nothing at all";
         a_part_of_a_malformed_append: StoresTheGoodPartOfAMalformedAppend by append::a_malformed_append_stores_nothing, "that no store can accept";
         the_version_before_the_form: LooksAtTheVersionFirst by append::malformed_comes_before_conflict, "whatever the stream";
+        versions_only: LooksAtVersionsOnly by append::an_append_goes_behind_the_event_that_it_names, "the answer is `Error::Conflict`";
+        versions_only_under_a_key: LooksAtVersionsOnly by append::an_append_under_a_key_goes_behind_the_event_that_it_names, "the answer is `Error::Conflict`";
+        an_event_at_no_version: LooksAtVersionsOnly by append::an_append_behind_an_event_expects_its_version, "says no version";
         a_late_append: ShowsAppendsLate by append::what_was_acknowledged_is_seen_at_once, "sees at once what was acknowledged";
         colliding_categories: MixesUpCategories by append::ids_of_different_categories_never_collide, "is a stream of its own";
         ids_without_case: IgnoresCase by hostile::look_alikes_are_different_streams, "is a stream of its own";

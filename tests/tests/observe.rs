@@ -246,8 +246,8 @@ async fn a_stop_by_failure_is_an_error_and_is_counted() {
     let failures =
         |kind: &str| recorder.value(&format!("es_projection_failures_total{{projection=notes,version=3,kind={kind}}}"));
     assert_eq!(failures("stopped"), Some(1.0));
-    // The batch, and the event twice.
-    assert_eq!(failures("refused"), Some(3.0));
+    // The batch, its first half, and the event twice.
+    assert_eq!(failures("refused"), Some(4.0));
     assert_eq!((failures("store"), failures("unreadable")), (Some(0.0), Some(0.0)));
     // Whoever only watches still learns that events wait; that it has not moved for long, it cannot know yet.
     let gauge = |name: &str| recorder.value(&format!("es_projection_{name}{{projection=notes,version=3}}"));

@@ -1,6 +1,7 @@
 //! Writes JSON without losing numbers in silence: `serde_json` writes one that is not finite as `null`, which an `Option` reads as
 //! `None`. Documents and snapshots are written by it, too.
 
+use std::cell::Cell;
 use std::fmt::Display;
 
 use serde::Serialize;
@@ -9,12 +10,30 @@ use serde::ser::{
     SerializeTupleVariant, Serializer,
 };
 
+/// What most events have room in, and no thread keeps more for the next one.
+const KEPT_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    /// Where a text is written before its length is known, so that it is allocated once, and as long as it is.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// The JSON of a value that is kept and read again. Refuses what `serde_json` refuses, and numbers that are not finite, wherever
 /// they are.
 pub(crate) fn to_json<T: ?Sized + Serialize>(value: &T) -> Result<String, serde_json::Error> {
-    let mut json = Vec::with_capacity(128);
-    value.serialize(Finite { to: &mut serde_json::Serializer::new(&mut json), field: None })?;
-    String::from_utf8(json).map_err(Error::custom)
+    // Whoever writes another value while it writes this one finds an empty buffer there, and fills it.
+    let mut buffer = BUFFER.take();
+    let written = write_json(value, &mut buffer);
+    let json = written.and_then(|()| std::str::from_utf8(&buffer).map(str::to_owned).map_err(Error::custom));
+    if buffer.capacity() <= KEPT_BYTES {
+        BUFFER.set(buffer);
+    }
+    json
+}
+
+fn write_json<T: ?Sized + Serialize>(value: &T, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    json.clear();
+    value.serialize(Finite { to: &mut serde_json::Serializer::new(json), field: None })
 }
 
 /// Passes all on to `S`, down to the last element, but for numbers that are not finite. It remembers the field that it is in, for

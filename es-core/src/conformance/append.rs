@@ -6,7 +6,7 @@ use super::support::{
 };
 use crate::error::{Conflict, Error, InvalidAppend};
 use crate::metadata::{EventId, Metadata, TraceContext};
-use crate::recorded::{MAX_EVENT_TYPE_BYTES, NewEvent};
+use crate::recorded::{Append, MAX_EVENT_TYPE_BYTES, NewEvent};
 use crate::store::ReadStream;
 use crate::stream::ExpectedVersion::{Any, Exact, Exists, NoStream};
 use crate::stream::{ExpectedVersion, StreamId, Version};
@@ -89,6 +89,54 @@ async fn meets_or_conflicts<S: Candidate>(store: &S, expected: ExpectedVersion, 
     let stored = whole(store, &stream).await.len() as u64;
     let should = if meets { at + 2 } else { at };
     assert_eq!(stored, should, "an append that is a conflict stores nothing, any other stores everything");
+}
+
+/// An append that names the event it goes behind is met by a stream that ends with that event, and by no other of that version.
+pub async fn an_append_goes_behind_the_event_that_it_names<S: Candidate>(store: S) {
+    for events in [1, 3] {
+        let stream = stream(&format!("behind, by {events}"));
+        fill(&store, &stream, 1..=3).await;
+        let stored = ids(&whole(&store, &stream).await);
+        let append = |version, event: EventId| {
+            let append = Append::new(stream.clone(), Exact(Version(version)), added_all(10..10 + events));
+            store.append(append.behind(event))
+        };
+        for (version, event) in [(3, EventId::new()), (3, stored[1]), (2, stored[1]), (4, stored[2])] {
+            let refused = Conflict { stream: stream.clone(), expected: Exact(Version(version)), actual: Version(3) };
+            assert_eq!(conflict(append(version, event).await), refused, "another event is there, or none");
+        }
+        assert_eq!(whole(&store, &stream).await.len(), 3, "an append that is a conflict stores nothing");
+        let appended = append(3, stored[2]).await.expect("the stream ends with that event");
+        assert_eq!(appended.version, Version(3 + events), "the events go behind it");
+    }
+}
+
+/// Under a key, it goes behind that event too, and a repeat is known as one although the event is the last no more.
+pub async fn an_append_under_a_key_goes_behind_the_event_that_it_names<S: Candidate>(store: S) {
+    for events in [1, 3] {
+        let stream = stream(&format!("behind under a key, by {events}"));
+        fill(&store, &stream, [1]).await;
+        let last = ids(&whole(&store, &stream).await)[0];
+        let append = Append::new(stream.clone(), Exact(Version(1)), added_all(10..10 + events)).idempotent();
+        conflict(store.append(append.clone().behind(EventId::new())).await);
+        let first = store.append(append.clone().behind(last)).await.expect("the stream ends with that event");
+        assert_eq!((first.version, first.repeated), (Version(1 + events), false), "the events go behind it");
+        let again = store.append(append.behind(last)).await.expect("a repeat is never a conflict");
+        assert_eq!((again.version, again.repeated), (first.version, true), "a repeat stores nothing");
+    }
+}
+
+/// Only an append that expects a version can name the event that is there.
+pub async fn an_append_behind_an_event_expects_its_version<S: Candidate>(store: S) {
+    let stream = stream("behind no version");
+    fill(&store, &stream, [1]).await;
+    let last = ids(&whole(&store, &stream).await)[0];
+    for expected in [Any, Exists, NoStream, Exact(Version::NONE)] {
+        let refused = store.append(Append::new(stream.clone(), expected, vec![added(2)]).behind(last)).await;
+        let is_refused =
+            matches!(&refused, Err(Error::InvalidAppend(InvalidAppend::BehindNoVersion(event))) if *event == last);
+        assert!(is_refused, "expecting {expected} says no version: {refused:?}");
+    }
 }
 
 /// A conflict names the stream, what was expected, and the version that is there.

@@ -24,7 +24,7 @@ pub(super) fn stream(id: &str) -> StreamId {
 }
 
 pub(super) fn stream_in(category: &str, id: &str) -> StreamId {
-    StreamId::new(category.to_owned(), id).expect("the suite names streams that can exist")
+    StreamId::new(category, id).expect("the suite names streams that can exist")
 }
 
 pub(super) fn added(amount: u64) -> NewEvent {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::document::{Document, DocumentError, IntoKeys, check_key, decode, encode};
+use crate::document::{Document, DocumentError, IntoKeys, InvalidKey, check_key, decode, encode};
 use crate::error::BoxError;
 use crate::projection::Batch;
 use crate::read_model::{ProjectionId, ReadModelTransaction};
@@ -32,29 +32,46 @@ pub(crate) async fn fold_batch<D: Document, T: ReadModelTransaction>(
 struct Folding<D> {
     keys: Vec<String>,
     documents: Vec<Option<D>>,
-    /// For each event the numbers of its documents.
-    changes: Vec<Vec<usize>>,
+    /// The numbers of the documents of each event, one after the other.
+    changes: Vec<usize>,
+    /// Where those of each event end.
+    ends: Vec<usize>,
+}
+
+/// Keys in the order in which they came, each once.
+#[derive(Default)]
+struct Keys {
+    keys: Vec<String>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Keys {
+    fn number(&mut self, key: &str) -> Result<usize, InvalidKey> {
+        if let Some(&number) = self.numbers.get(key) {
+            return Ok(number);
+        }
+        check_key(key)?;
+        self.keys.push(key.to_owned());
+        self.numbers.insert(key.to_owned(), self.numbers.len());
+        Ok(self.numbers.len() - 1)
+    }
 }
 
 impl<D: Document> Folding<D> {
     fn of(batch: &Batch<'_, D::Event>) -> Result<Self, BoxError> {
-        let (mut keys, mut numbers) = (Vec::new(), HashMap::new());
-        let mut changes = Vec::with_capacity(batch.len());
+        let mut keys = Keys::default();
+        let (mut changes, mut ends) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for event in batch {
-            let mut of_event = Vec::new();
-            for key in D::key(event).into_keys() {
-                check_key(&key)?;
-                let number = *numbers.entry(key).or_insert_with_key(|key: &String| {
-                    keys.push(key.clone());
-                    keys.len() - 1
-                });
-                if !of_event.contains(&number) {
-                    of_event.push(number);
-                }
-            }
-            changes.push(of_event);
+            let (begin, mut checked) = (changes.len(), Ok(()));
+            D::key(event).each(&mut |key| match keys.number(key) {
+                Ok(number) if changes.iter().skip(begin).any(|of_event| *of_event == number) => {}
+                Ok(number) => changes.push(number),
+                Err(invalid) => checked = Err(invalid),
+            });
+            checked?;
+            ends.push(changes.len());
         }
-        Ok(Self { keys, documents: Vec::new(), changes })
+        Ok(Self { keys: keys.keys, documents: Vec::new(), changes, ends })
     }
 
     fn take_stored(&mut self, id: &ProjectionId, stored: Vec<Option<String>>) -> Result<(), DocumentError> {
@@ -68,11 +85,13 @@ impl<D: Document> Folding<D> {
         id: &ProjectionId,
         batch: &Batch<'_, D::Event>,
     ) -> Result<Vec<(String, Option<String>)>, DocumentError> {
-        for (event, numbers) in batch.into_iter().zip(&self.changes) {
-            for &number in numbers {
+        let mut begin = 0;
+        for (event, &end) in batch.into_iter().zip(&self.ends) {
+            for &number in self.changes.get(begin..end).unwrap_or_default() {
                 let (Some(slot), Some(key)) = (self.documents.get_mut(number), self.keys.get(number)) else { continue };
                 apply(slot, key, event);
             }
+            begin = end;
         }
         let write = |(key, document): (String, Option<D>)| {
             let text = document.map(|document| encode(id, &key, &document)).transpose()?;
@@ -84,7 +103,9 @@ impl<D: Document> Folding<D> {
 
 /// Has the document of `key` take in the event, if the event is about it.
 pub(crate) fn take_in<D: Document>(document: &mut Option<D>, key: &str, event: &Recorded<D::Event>) {
-    if D::key(event).into_keys().iter().any(|of_event| of_event == key) {
+    let mut is_about_it = false;
+    D::key(event).each(&mut |of_event| is_about_it |= of_event == key);
+    if is_about_it {
         apply(document, key, event);
     }
 }

@@ -28,15 +28,25 @@ pub const MAX_KEY_BYTES: usize = 1024;
     note = "return a `String`, a `&str`, a `StreamId`, an `Option` or a `Vec` of texts, or `()` for none"
 )]
 pub trait IntoKeys {
-    /// The keys. One that occurs twice counts once.
-    fn into_keys(self) -> Vec<String>;
+    /// Shows each key to `take`. One that occurs twice counts once.
+    fn each(self, take: &mut dyn FnMut(&str));
+
+    /// The keys.
+    fn into_keys(self) -> Vec<String>
+    where
+        Self: Sized,
+    {
+        let mut keys = Vec::new();
+        self.each(&mut |key| keys.push(key.to_owned()));
+        keys
+    }
 }
 
 macro_rules! one_key {
     ($($type:ty)*) => {$(
         impl IntoKeys for $type {
-            fn into_keys(self) -> Vec<String> {
-                vec![self.into()]
+            fn each(self, take: &mut dyn FnMut(&str)) {
+                take(self.as_ref());
             }
         }
     )*};
@@ -45,26 +55,24 @@ macro_rules! one_key {
 one_key! { &str String Cow<'_, str> }
 
 impl IntoKeys for &StreamId {
-    fn into_keys(self) -> Vec<String> {
-        vec![self.to_string()]
+    fn each(self, take: &mut dyn FnMut(&str)) {
+        take(self.as_str());
     }
 }
 
 impl IntoKeys for () {
-    fn into_keys(self) -> Vec<String> {
-        Vec::new()
+    fn each(self, _: &mut dyn FnMut(&str)) {}
+}
+
+impl<T: AsRef<str>> IntoKeys for Option<T> {
+    fn each(self, take: &mut dyn FnMut(&str)) {
+        self.iter().for_each(|key| take(key.as_ref()));
     }
 }
 
-impl<T: Into<String>> IntoKeys for Option<T> {
-    fn into_keys(self) -> Vec<String> {
-        self.into_iter().map(Into::into).collect()
-    }
-}
-
-impl<T: Into<String>> IntoKeys for Vec<T> {
-    fn into_keys(self) -> Vec<String> {
-        self.into_iter().map(Into::into).collect()
+impl<T: AsRef<str>> IntoKeys for Vec<T> {
+    fn each(self, take: &mut dyn FnMut(&str)) {
+        self.iter().for_each(|key| take(key.as_ref()));
     }
 }
 

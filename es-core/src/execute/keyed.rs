@@ -129,7 +129,18 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         keyed: Option<&Keyed>,
         loaded: &mut Loaded<C::Aggregate>,
     ) -> Result<Option<Outcome<C::Aggregate>>, Error> {
-        let Some(keyed) = keyed else { return Ok(None) };
+        match keyed {
+            // A box of its own, because few commands have a key, and all of them would carry the room for it.
+            Some(keyed) => Box::pin(self.outcome_under(keyed, loaded)).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn outcome_under(
+        &self,
+        keyed: &Keyed,
+        loaded: &mut Loaded<C::Aggregate>,
+    ) -> Result<Option<Outcome<C::Aggregate>>, Error> {
         let Some(first) = self.store.find_key(&keyed.key).await? else { return Ok(None) };
         keyed.check(&first, &loaded.stream)?;
         let state = if loaded.version == first.last {

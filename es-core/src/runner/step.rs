@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::error::Error;
 use crate::read_model::{Control, DeadLetterStatus, ReadModelStore};
@@ -65,20 +67,20 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         Ok(())
     }
 
-    /// Takes in a page, and reads the next one meanwhile if there is one: the store writes the one while this process decodes the
-    /// other. What was read ahead and does not serve is simply read again.
+    /// Takes in a page, and reads the next one meanwhile if there is one, in a task of its own: another core decodes the one while
+    /// this one folds the other. What was read ahead and does not serve is simply read again.
     async fn take_in_and_read_ahead(&mut self, owned: &mut Owned, page: Page<W::Event>) -> Result<(), Halt> {
-        let next = page.has_more().then(|| Box::pin(self.read_behind(page.next, owned)));
+        // A set, because it ends what is in it when it is dropped.
+        let mut ahead = JoinSet::new();
+        if page.has_more() {
+            ahead.spawn(self.read_behind(page.next, owned).in_current_span());
+        }
         let (events, end, begun) = (page.events.len(), page.next, Instant::now());
-        let taken = async {
-            // On the heap: the futures of users' code, with all that it calls, may be larger than a stack is deep.
-            Box::pin(self.take_in_page(owned, page)).await?;
-            self.pace.took(events, begun.elapsed());
-            Ok::<_, Halt>(())
-        };
-        let Some(next) = next else { return taken.await };
-        // Trouble with the next page is met again when it is read; trouble with this one ends both.
-        let ((), ahead) = tokio::try_join!(taken, async { Ok(next.await.ok()) })?;
+        // On the heap: the futures of users' code, with all that it calls, may be larger than a stack is deep.
+        Box::pin(self.take_in_page(owned, page)).await?;
+        self.pace.took(events, begun.elapsed());
+        // Trouble with the next page is met again when it is read.
+        let ahead = ahead.join_next().await.and_then(|read| read.ok()?.ok());
         // An empty page was read before the call that remembers appends, so it is no reason to wait.
         self.ahead = ahead.filter(|ahead| owned.position == end && !ahead.is_empty());
         Ok(())

@@ -65,7 +65,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         }
     }
 
-    /// Takes in a batch as a whole; if that fails, event by event, so that only the failing one is affected.
+    /// Takes in a batch as a whole; if that fails, smaller and smaller parts of it, so that only the failing event is affected.
     async fn take_in(&mut self, owned: &mut Owned, batch: &Batch<'_, W::Event>, to: Position) -> Result<(), Halt> {
         let (span, started) = (self.part.batch(batch, owned.position, to), Instant::now());
         let taken = self.take_in_as_it_goes(owned, batch, to).instrument(span.clone()).await;
@@ -84,7 +84,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             Err(NotTaken::Halt(halt)) => Err(halt),
             Err(NotTaken::Refused(error)) if W::ACTS => self.go_on_from_failure(owned, batch, to, error).await,
             Err(NotTaken::Refused(error)) if batch.len() == 1 => self.try_again(owned, batch, to, error).await,
-            Err(NotTaken::Refused(_)) => self.take_in_singly(owned, batch, to).await,
+            Err(NotTaken::Refused(_)) => self.take_in_by_halves(owned, batch, to).await,
         }
     }
 
@@ -112,22 +112,26 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         }
     }
 
-    async fn take_in_singly(
+    /// Takes in a batch that has failed as a whole, in halves, and what fails again in halves of these: so among thousands the one
+    /// that fails is found in a few steps, and the others are still taken in many at a time.
+    async fn take_in_by_halves(
         &mut self,
         owned: &mut Owned,
         batch: &Batch<'_, W::Event>,
         to: Position,
     ) -> Result<(), Halt> {
-        for (nth, event) in batch.into_iter().enumerate() {
+        let mut parts = Vec::from(halves(batch.events()));
+        while let Some(events) = parts.pop() {
             if self.is_asked_to_stop() {
                 return Err(Halt::Claim);
             }
-            let to = if nth + 1 == batch.len() { to } else { event.position.unwrap_or(owned.position) };
-            let single = Batch::new(std::slice::from_ref(event), batch.is_replay());
-            match self.patiently(owned, &single, to).await {
+            let last = events.last().and_then(|event| event.position).unwrap_or(owned.position);
+            let (part, to) = (batch.part(events), if parts.is_empty() { to } else { last });
+            match self.patiently(owned, &part, to).await {
                 Ok(()) => {}
                 Err(NotTaken::Halt(halt)) => return Err(halt),
-                Err(NotTaken::Refused(error)) => self.try_again(owned, &single, to, error).await?,
+                Err(NotTaken::Refused(error)) if part.len() == 1 => self.try_again(owned, &part, to, error).await?,
+                Err(NotTaken::Refused(_)) => parts.extend(halves(events)),
             }
         }
         Ok(())
@@ -308,4 +312,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         }
         Ok(())
     }
+}
+
+/// In the order in which they are taken from the end.
+fn halves<E>(events: &[E]) -> [&[E]; 2] {
+    let (first, second) = events.split_at(events.len() / 2);
+    [second, first]
 }

@@ -139,7 +139,8 @@ impl ReadModelTransaction for Transaction {
             return Ok(Appended::again(&first));
         }
         let (committed, now) = (self.store.streams().version(&append.stream), self.store.log().now());
-        let added = self.drafts.add(append, committed, now);
+        let (streams, stream) = (self.store.streams(), append.stream.clone());
+        let added = self.drafts.add(append, committed, || streams.last(&stream), now);
         if let Err(Error::Conflict(conflict)) = &added {
             self.conflict = Some(conflict.clone());
         }

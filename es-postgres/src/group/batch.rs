@@ -20,7 +20,7 @@ use crate::error;
 use crate::group::{Alone, Outcome, Waiting};
 use crate::queue::{self, PATIENCE};
 use crate::row::Column;
-use crate::sql::Sql;
+use crate::sql::{Groups, Sql};
 
 /// Where the statements say for how long they wait.
 const PATIENCE_IN_MS: &str = "{patience_in_ms}";
@@ -33,7 +33,8 @@ const MOST_BYTES: usize = 1 << 20;
 const LARGE_EVENTS: usize = 32;
 const LARGE_BYTES: usize = 64 << 10;
 
-/// The first events. The row of the settings comes before all others, and applies to the statement alone.
+/// The first events. `{upons}`, `{upon}` and `{is_upon}` are what [`upon`] says, or nothing. The row of the settings comes before all
+/// others, and applies to the statement alone.
 const FIRST: &str = "
     INSERT INTO {schema}.events (category, stream_id, version, event_id, type, schema_version, payload,
                                  correlation_id, causation_id, metadata, slice)
@@ -41,11 +42,11 @@ const FIRST: &str = "
            correlation_id, causation_id, metadata, slice
       FROM (SELECT set_config('lock_timeout', '{patience_in_ms}', true) OFFSET 0) patience,
            unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::uuid[], $6::text[], $7::int[], $8::json[],
-                  $9::uuid[], $10::uuid[], $11::json[])
+                  $9::uuid[], $10::uuid[], $11::json[]{upons})
            new(category, stream_id, follows, slice, event_id, type, schema_version, payload,
-               correlation_id, causation_id, metadata)
+               correlation_id, causation_id, metadata{upon})
      WHERE follows = 0 OR (SELECT true FROM {schema}.events e
-                       WHERE e.category = new.category AND e.stream_id = new.stream_id AND e.version = new.follows)
+                       WHERE e.category = new.category AND e.stream_id = new.stream_id AND e.version = new.follows{is_upon})
     ON CONFLICT (category, stream_id, version) DO NOTHING
     RETURNING category, stream_id, recorded_at";
 
@@ -76,6 +77,21 @@ pub(crate) fn ones() -> String {
 /// For any appends.
 pub(crate) fn any() -> String {
     format!("\nWITH first AS ({}\n){FURTHER}\nSELECT category, stream_id, recorded_at FROM first", ones())
+}
+
+/// For appends of which some name the event they go behind, in a parameter of that number.
+pub(crate) fn upon(statement: &str, parameter: u32) -> String {
+    let is_upon = " AND (new.upon IS NULL OR e.event_id = new.upon)";
+    with_upon(statement, &format!(", ${parameter}::uuid[]"), ", upon", is_upon)
+}
+
+/// For appends of which none does.
+pub(crate) fn upon_any(statement: &str) -> String {
+    with_upon(statement, "", "", "")
+}
+
+fn with_upon(statement: &str, parameter: &str, name: &str, condition: &str) -> String {
+    statement.replace("{upons}", parameter).replace("{upon}", name).replace("{is_upon}", condition)
 }
 
 /// Whether an append may share a statement: one that names the version it follows, and is not large.
@@ -211,12 +227,21 @@ impl Batch {
 
     async fn insert(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
         let is_simple = self.appends().all(|append| append.events().len() == 1 && append.key().is_none());
+        let is_upon = self.appends().any(|append| append.behind().is_some());
+        let Groups { ones, ones_upon, any, any_upon } = &sql.group;
         let query = if is_simple {
-            self.bind_first(sqlx::query(sql.group.ones.clone()))
+            self.bind_first(sqlx::query(if is_upon { ones_upon } else { ones }.clone()))
         } else {
-            self.bind_keys(self.bind_further(self.bind_first(sqlx::query(sql.group.any.clone()))))
+            self.bind_keys(
+                self.bind_further(self.bind_first(sqlx::query(if is_upon { any_upon } else { any }.clone()))),
+            )
         };
+        let query = if is_upon { self.bind_upon(query) } else { query };
         query.fetch_all(connection).await
+    }
+
+    fn bind_upon<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
+        query.bind(self.appends().map(|append| Some(append.behind()?.0)).collect::<Vec<_>>())
     }
 
     fn bind_first<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {

@@ -17,7 +17,7 @@ async fn store() -> (PgStore, Database) {
 }
 
 fn stream(id: &str) -> StreamId {
-    StreamId::new("order", id.to_owned()).unwrap()
+    StreamId::new("order", id).unwrap()
 }
 
 fn at(id: &str, version: u64, count: usize) -> Append {

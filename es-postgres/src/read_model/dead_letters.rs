@@ -86,7 +86,7 @@ impl Ask for Delete<'_> {
 }
 
 fn letter(row: &PgRow) -> Result<DeadLetter, Failure> {
-    let stream = StreamId::new(row.text(0)?.to_owned(), row.text(1)?).map_err(Error::from)?;
+    let stream = StreamId::new(row.text(0)?, row.text(1)?).map_err(Error::from)?;
     let status = status(row.text(8)?, row.text_or_null(9)?)?;
     let (first, position, event_id) = (row.version(2)?, row.position(4)?, row.event_id(5)?);
     let mut letter = DeadLetter::new(stream, first, position, event_id, row.text(6)?, status, row.timestamp(10)?);

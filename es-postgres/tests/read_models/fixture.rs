@@ -67,7 +67,7 @@ pub(crate) fn id(name: &str) -> ProjectionId {
 }
 
 pub(crate) fn stream(id: &str) -> StreamId {
-    StreamId::new("account", id.to_owned()).unwrap()
+    StreamId::new("account", id).unwrap()
 }
 
 pub(crate) fn deposit(id: &str, amount: i64) -> Append {

@@ -17,7 +17,7 @@ async fn say(store: &impl EventStore, stream: (&'static str, &str), correlation:
     let mut event = NewEvent::new("order.noted", 1, "{}");
     event.metadata = Metadata::default().with_correlation(correlation);
     let id = event.id;
-    let stream = StreamId::new(stream.0, stream.1.to_owned()).unwrap();
+    let stream = StreamId::new(stream.0, stream.1).unwrap();
     store.append(Append::new(stream, ExpectedVersion::Any, vec![event])).await.unwrap();
     id
 }

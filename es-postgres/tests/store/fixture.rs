@@ -16,7 +16,7 @@ pub(crate) async fn store() -> (PgStore, Database) {
 }
 
 pub(crate) fn stream(id: &str) -> StreamId {
-    StreamId::new("order", id.to_owned()).unwrap()
+    StreamId::new("order", id).unwrap()
 }
 
 /// An append of `count` events.

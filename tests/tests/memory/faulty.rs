@@ -35,6 +35,7 @@ pub enum Fault {
     StoresAPartOfARefusedAppend,
     StoresTheGoodPartOfAMalformedAppend,
     LooksAtTheVersionFirst,
+    LooksAtVersionsOnly,
     ShowsAppendsLate,
     MixesUpCategories,
     IgnoresCase,
@@ -153,10 +154,10 @@ impl Faulty {
     fn renamed(&self, stream: StreamId) -> StreamId {
         match self.fault {
             Fault::MixesUpCategories => StreamId::new("all", stream.id()).unwrap(),
-            Fault::IgnoresCase => StreamId::new(stream.category().to_owned(), stream.id().to_lowercase()).unwrap(),
+            Fault::IgnoresCase => StreamId::new(stream.category(), stream.id().to_lowercase()).unwrap(),
             Fault::TrimsIds => match stream.id().trim() {
                 "" => stream,
-                id => StreamId::new(stream.category().to_owned(), id).unwrap(),
+                id => StreamId::new(stream.category(), id).unwrap(),
             },
             _ => stream,
         }
@@ -278,6 +279,9 @@ impl EventStore for Faulty {
         }
         let stated = append.expected;
         append.expected = self.spoil_expectation(stated, actual);
+        if self.fault == Fault::LooksAtVersionsOnly || append.expected != stated {
+            append.behind = None;
+        }
         self.spoil_events(&mut append.events);
         let first_alone = Append { events: append.events.iter().take(1).cloned().collect(), ..append.clone() };
         let too_much =

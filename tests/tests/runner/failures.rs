@@ -54,6 +54,22 @@ pub async fn stop_is_typed_and_begins_again_with_the_same_event<S: World>(store:
     running.stop().await;
 }
 
+pub async fn one_bad_event_among_many_is_found_in_few_steps<S: World>(store: S) {
+    let script = Script::breaking(&["77"]);
+    let all: Vec<String> = (0..128).map(|number| number.to_string()).collect();
+    let texts_of_all: Vec<&str> = all.iter().map(String::as_str).collect();
+    put_texts(&store, "ada", &texts_of_all).await;
+    let running = start(&store, OnFailure::skip(), &script).await;
+    running.catch_up().await.unwrap();
+    let taken = texts(&store, "ada").await;
+    assert_eq!(taken, texts_of_all.iter().copied().filter(|text| *text != "77").collect::<Vec<_>>());
+    let batches = script.batches.lock().unwrap().clone();
+    assert_eq!(batches.iter().copied().filter(|&events| events > 1).max(), Some(128));
+    // Seven halvings, each with a half that is as it should be, and three tries of the one that is not.
+    assert!(batches.len() <= 1 + 2 * 7 + 2, "{batches:?}");
+    running.stop().await;
+}
+
 pub async fn skip_leaves_out_one_event_with_a_record<S: World>(store: S) {
     let script = Script::breaking(&["poison"]);
     put_texts(&store, "ada", &["one", "poison", "three"]).await;

@@ -59,6 +59,7 @@ macro_rules! runner_tests {
             }
             failures {
                 stop_is_typed_and_begins_again_with_the_same_event
+                one_bad_event_among_many_is_found_in_few_steps
                 skip_leaves_out_one_event_with_a_record
                 park_keeps_the_order_of_the_stream
                 a_parked_stream_may_fail_again
