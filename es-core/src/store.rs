@@ -3,6 +3,7 @@
 mod conversation;
 mod erased;
 mod ext;
+mod import;
 mod names;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ pub use conversation::{Bookmark, ReadConversation};
 pub use erased::{BoxFuture, DynEventStore, ErasedEventStore};
 pub use ext::EventStoreExt;
 pub(crate) use ext::replay_while;
+pub use import::{ImportBatch, ImportEvent, ImportStore, ImportStream};
 pub use names::InvalidFilter;
 
 /// What a reader does with each event. An error ends the read and comes back from it.
