@@ -549,6 +549,7 @@ macro_rules! read_model_conformance_tests {
             dead_letters {
                 dead_letters_come_back
                 a_dead_letter_takes_the_place_of_its_like
+                a_nul_character_is_replaced_in_what_is_told
                 a_reset_forgets_the_dead_letters_behind_it
                 it_is_told_what_is_missing_of_a_stream
             }

@@ -224,6 +224,9 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
 impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
     async fn run(mut self) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
         let stream = stream_of::<C::Aggregate>(self.command.aggregate_id())?;
+        if self.retry.is_none() {
+            return Err(Error::setup("a command that is tried 0 times is never done: 1 is one try").into());
+        }
         let keyed = self.key.take().transpose().map_err(Error::from)?;
         self.complete_metadata();
         let (mut attempts, start) = (0, Instant::now());
