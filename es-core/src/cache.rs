@@ -8,20 +8,14 @@
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
 
-use crate::aggregate::{Aggregate, Loaded};
-use crate::error::Error;
-use crate::load::Load;
-use crate::metadata::EventId;
-use crate::recorded::RawEvent;
-use crate::snapshot::Snapshots;
-use crate::store::{EventStore, ReadStream};
-use crate::stream::{StreamId, Version};
+use crate::aggregate::Aggregate;
+use crate::basis::Baseline;
+use crate::stream::StreamId;
 use crate::turns::{Turn, Turns};
 
 /// Whether the states of an aggregate are kept at hand between commands, and how they are copied. `#[aggregate(…, cached)]` is the
@@ -53,6 +47,7 @@ use crate::turns::{Turn, Turns};
 /// ```
 pub struct Caching<A> {
     copy: Option<Copy<A>>,
+    decides_ahead: bool,
 }
 
 /// How a state is handled by a cache that does not know its type.
@@ -64,7 +59,7 @@ struct Copy<A> {
 impl<A> Caching<A> {
     /// Every command loads the aggregate anew. This is the default.
     pub const fn never() -> Self {
-        Self { copy: None }
+        Self { copy: None, decides_ahead: false }
     }
 
     /// Keeps a clone of the state that a command has led to.
@@ -72,20 +67,57 @@ impl<A> Caching<A> {
     where
         A: Clone,
     {
-        Self { copy: Some(Copy { clone: A::clone, weigh: |_| 0 }) }
+        Self { copy: Some(Copy { clone: A::clone, weigh: |_| 0 }), decides_ahead: true }
     }
 
     /// How many bytes a state has on the heap, about, for the cache's limit. By default none: say so where states hold collections or long
     /// texts.
     #[must_use]
     pub fn weighing(self, weigh: fn(&A) -> usize) -> Self {
-        Self { copy: self.copy.map(|copy| Copy { weigh, ..copy }) }
+        Self { copy: self.copy.map(|copy| Copy { weigh, ..copy }), ..self }
+    }
+
+    /// Has each command wait until the one before it is stored. By default a command for a busy aggregate is decided upon the state
+    /// that the one before leads to, while that one is still on its way to the store, so that both can go out together; see
+    /// [`EventStore::appends_in_order`]. If the one before is not stored after all, the command is decided again. So a decision is
+    /// now and then made in vain: choose this where it costs more than the wait.
+    ///
+    /// # Example: an aggregate whose decisions take long
+    ///
+    /// ```
+    /// use es_core::Caching;
+    ///
+    /// #[derive(Clone)]
+    /// struct Timetable;
+    ///
+    /// let caching = Caching::<Timetable>::cloned().one_at_a_time();
+    /// # let _ = caching;
+    /// ```
+    #[must_use]
+    pub fn one_at_a_time(self) -> Self {
+        Self { decides_ahead: false, ..self }
+    }
+
+    pub(crate) fn decides_ahead(&self) -> bool {
+        self.decides_ahead
+    }
+
+    /// `None` where states are not kept.
+    pub(crate) fn copy(&self, state: &A) -> Option<A> {
+        self.copy.as_ref().map(|copy| (copy.clone)(state))
+    }
+
+    pub(crate) fn weigh(&self, state: &A) -> usize {
+        self.copy.as_ref().map_or(0, |copy| (copy.weigh)(state))
     }
 }
 
 impl<A> fmt::Debug for Caching<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caching").field("cloned", &self.copy.is_some()).finish()
+        f.debug_struct("Caching")
+            .field("cloned", &self.copy.is_some())
+            .field("decides_ahead", &self.decides_ahead)
+            .finish()
     }
 }
 
@@ -178,17 +210,16 @@ impl AggregateCache {
         self.entries.is_empty()
     }
 
-    fn get<A: Aggregate>(&self, stream: &StreamId) -> Option<Arc<Baseline<A>>> {
+    pub(crate) fn get<A: Aggregate>(&self, stream: &StreamId) -> Option<Arc<Baseline<A>>> {
         let entry = self.entries.get(&Wanted(TypeId::of::<A>(), stream))?;
         entry.baseline.downcast().ok()
     }
 
     /// Of two commands that end at the same time, the one that ended first may come last. The next command finds that out.
-    fn put<A: Aggregate>(&self, stream: StreamId, baseline: Baseline<A>, heap: usize) {
+    pub(crate) fn put<A: Aggregate>(&self, stream: StreamId, baseline: Arc<Baseline<A>>, heap: usize) {
         let bytes = u64::try_from(heap.saturating_add(size_of::<Baseline<A>>())).unwrap_or(u64::MAX);
         let weight = bytes.saturating_add(OVERHEAD).max(self.least);
-        let key = Key(TypeId::of::<A>(), stream);
-        self.entries.insert(key, Entry { baseline: Arc::new(baseline), weight });
+        self.entries.insert(Key(TypeId::of::<A>(), stream), Entry { baseline, weight });
     }
 
     /// Forgets everything. For stores, when what they hold may have been replaced under them, by a backup for example.
@@ -206,83 +237,5 @@ impl Default for AggregateCache {
 impl fmt::Debug for AggregateCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AggregateCache").field("aggregates", &self.len()).finish_non_exhaustive()
-    }
-}
-
-/// A state at hand.
-struct Baseline<A> {
-    state: A,
-    seen: Seen,
-}
-
-/// What is known of the events behind a state.
-#[derive(Clone, Copy)]
-struct Seen {
-    version: Version,
-    /// The event at that version.
-    last: EventId,
-    snapshot: Version,
-    load_time: Duration,
-}
-
-/// What a command is decided upon: loaded for it, or at hand.
-pub(crate) struct Basis<A> {
-    pub(crate) load: Load<A>,
-    /// What the state at hand rests on, as long as nobody has asked the store.
-    unconfirmed: Option<Seen>,
-}
-
-impl<A: Aggregate> Basis<A> {
-    pub(crate) async fn find<S: EventStore>(
-        store: &S,
-        stream: &StreamId,
-        snapshots: &Snapshots<A>,
-    ) -> Result<Self, Error> {
-        match Self::at_hand(store, stream) {
-            Some(basis) => Ok(basis),
-            None => Ok(Self { load: Load::run(store, stream.clone(), snapshots).await?, unconfirmed: None }),
-        }
-    }
-
-    fn at_hand<S: EventStore>(store: &S, stream: &StreamId) -> Option<Self> {
-        let copy = A::caching().copy?;
-        let baseline = store.cache()?.get::<A>(stream)?;
-        let Baseline { state, seen } = &*baseline;
-        let loaded = Loaded::new(stream.clone(), seen.version, (copy.clone)(state));
-        Some(Self { load: Load::known(loaded, seen.snapshot, seen.load_time), unconfirmed: Some(*seen) })
-    }
-
-    /// Asks the store what has come since, where nobody has asked yet, and takes it in. Tells whether that was anything.
-    pub(crate) async fn confirm<S: EventStore>(&mut self, store: &S, snapshots: &Snapshots<A>) -> Result<bool, Error> {
-        let Some(seen) = self.unconfirmed.take() else { return Ok(false) };
-        let loaded = &mut self.load.loaded;
-        let mut is_the_same = false;
-        let mut visit = |raw: RawEvent<'_>| {
-            // The last one that is known comes along, as a proof that the store still holds what the state rests on.
-            if raw.version == seen.version {
-                is_the_same = raw.id == seen.last;
-            } else if is_the_same {
-                loaded.version = raw.version;
-                loaded.state.apply(raw.decode::<A::Event>()?.event);
-            }
-            Ok(())
-        };
-        store.read_stream(ReadStream::forwards(loaded.stream.clone()).from(seen.version), &mut visit).await?;
-        if is_the_same {
-            return Ok(loaded.version > seen.version);
-        }
-        self.load = Load::run(store, loaded.stream.clone(), snapshots).await?;
-        Ok(true)
-    }
-
-    /// Keeps the state at hand that the command has led to, by an event with that id.
-    pub(crate) fn keep<S: EventStore>(&self, store: &S, last: EventId) {
-        let Load { loaded, snapshot, load_time, .. } = &self.load;
-        if let (Some(copy), Some(cache)) = (A::caching().copy, store.cache()) {
-            let seen = Seen { version: loaded.version, last, snapshot: *snapshot, load_time: *load_time };
-            let state = (copy.clone)(&loaded.state);
-            let heap = (copy.weigh)(&state);
-            cache.put(loaded.stream.clone(), Baseline { state, seen }, heap);
-        }
     }
 }

@@ -29,7 +29,8 @@
 //! conformance::run(async { MemoryStore::new() }, conformance::append::versions_count_from_one_without_gaps);
 //! ```
 //!
-//! Stores that keep read models run [`read_model_conformance_tests!`](crate::read_model_conformance_tests) too.
+//! Stores that keep read models run [`read_model_conformance_tests!`](crate::read_model_conformance_tests) too, and those that
+//! import events [`import_conformance_tests!`](crate::import_conformance_tests).
 //!
 //! Cases with chance in them print the seed they drew. Set the environment variable `CONFORMANCE_SEED` to repeat one.
 
@@ -46,6 +47,7 @@ pub mod conversation;
 pub mod execute;
 pub mod hostile;
 pub mod idempotency;
+pub mod import;
 pub mod log;
 pub mod read;
 pub mod read_model;
@@ -60,7 +62,7 @@ use std::time::Duration;
 
 use crate::error::BoxError;
 use crate::read_model::ReadModelStore;
-use crate::store::EventStore;
+use crate::store::{EventStore, ImportStore};
 
 /// How long a case may take before it counts as hanging.
 const LONGEST_CASE: Duration = Duration::from_secs(120);
@@ -334,6 +336,57 @@ macro_rules! conformance_tests {
     };
 }
 
+/// What the expression given to [`import_conformance_tests!`](crate::import_conformance_tests) comes to: a [`Subject`] whose
+/// store imports events.
+///
+/// # Example: the store in memory is one
+///
+/// ```
+/// fn is_one(_: impl es_core::conformance::Subject<Store: es_core::conformance::ImportCandidate>) {}
+/// is_one(es_memory::MemoryStore::new());
+/// ```
+pub trait ImportCandidate: Candidate + ImportStore {}
+
+impl<S: Candidate + ImportStore> ImportCandidate for S {}
+
+/// Makes a test of each case about [imports](crate::ImportStore), in the module `import`.
+///
+/// It takes what [`conformance_tests!`](crate::conformance_tests) takes, for a store that imports events too.
+///
+/// # Example: the store in memory
+///
+/// ```
+/// # mod tests {
+/// use es_memory::MemoryStore;
+///
+/// es_core::import_conformance_tests!(async { MemoryStore::new() });
+/// # }
+/// ```
+#[macro_export]
+macro_rules! import_conformance_tests {
+    ($open:expr) => {
+        $crate::__conformance_themes! { $open;
+            import {
+                every_part_of_a_past_event_comes_back
+                imported_equals_appended
+                without_a_time_it_is_now
+                importing_again_changes_nothing
+                an_import_goes_on_where_one_ended
+                an_event_that_comes_twice_is_stored_once
+                another_event_in_its_place_is_a_conflict
+                a_gap_is_a_conflict
+                an_import_goes_behind_an_append
+                a_malformed_event_ends_the_import
+                a_source_that_fails_ends_the_import
+                progress_is_told_batch_by_batch
+                an_export_is_the_log_and_can_be_imported
+                imports_and_appends_go_on_side_by_side
+                one_of_import_and_append_gets_a_version
+            }
+        }
+    };
+}
+
 /// What the expression given to [`read_model_conformance_tests!`](crate::read_model_conformance_tests) comes to: a
 /// [`Subject`] whose store keeps read models.
 ///
@@ -496,6 +549,7 @@ macro_rules! read_model_conformance_tests {
             dead_letters {
                 dead_letters_come_back
                 a_dead_letter_takes_the_place_of_its_like
+                a_nul_character_is_replaced_in_what_is_told
                 a_reset_forgets_the_dead_letters_behind_it
                 it_is_told_what_is_missing_of_a_stream
             }
@@ -593,6 +647,7 @@ mod tests {
             include_str!("conformance/execute.rs"),
             include_str!("conformance/hostile.rs"),
             include_str!("conformance/idempotency.rs"),
+            include_str!("conformance/import.rs"),
             include_str!("conformance/log.rs"),
             include_str!("conformance/read.rs"),
             include_str!("conformance/snapshot.rs"),

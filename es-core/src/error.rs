@@ -8,6 +8,7 @@ use crate::id::InvalidId;
 use crate::idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 use crate::read_model::ProjectionId;
 use crate::stream::{ExpectedVersion, InvalidStreamId, StreamId, Version};
+use crate::timestamp::Timestamp;
 
 /// Any error as a source, where the kind depends on the store.
 ///
@@ -268,6 +269,12 @@ pub enum InvalidAppend {
     /// The stream would grow past the highest version a store can count.
     #[error("stream `{0}` would grow past the highest version")]
     TooManyEvents(StreamId),
+    /// An event that is imported has version 0.
+    #[error("an event of stream `{0}` has version 0: they count from 1")]
+    Version(StreamId),
+    /// An event that is imported was recorded in the future, by more than clocks differ (a minute).
+    #[error("an event was recorded at {0}, which is in the future")]
+    RecordedAt(Timestamp),
 }
 
 /// An event that serde cannot write, or cannot read back once written.

@@ -1,23 +1,21 @@
 //! The write side in one page: load, decide, append, and again after a conflict.
 
+mod attempt;
 mod followed;
 mod keyed;
 
 use std::future::{Future, IntoFuture};
 use std::time::Instant;
 
-use crate::aggregate::{Aggregate, Loaded, stream_of};
-use crate::cache::Basis;
+use crate::aggregate::{Aggregate, stream_of};
 use crate::command::{Command, Context, Handle, HandleWith};
-use crate::error::{Conflict, Error, ExecuteError};
+use crate::error::{Error, ExecuteError};
 use crate::event::IntoEvents;
 use crate::fresh_id::fresh_id;
 use crate::idempotency::{InvalidIdempotencyKey, Keyed};
-use crate::load::Load;
 use crate::metadata::{CausationId, CorrelationId, Metadata, TraceContext};
-use crate::recorded::{Append, Appended, NewEvent, Recorded};
+use crate::recorded::Recorded;
 use crate::retry::Retry;
-use crate::snapshot::Snapshots;
 use crate::store::{BoxFuture, EventStore};
 use crate::stream::{ExpectedVersion, StreamId, Version};
 use crate::timestamp::Timestamp;
@@ -124,14 +122,6 @@ pub struct Outcome<A: Aggregate> {
     pub repeated: bool,
 }
 
-/// How a command was done.
-enum Done<A: Aggregate> {
-    /// By an earlier one, under the same key.
-    Before(Outcome<A>),
-    /// With these events.
-    Now(Vec<Recorded<A::Event>>),
-}
-
 /// Without the state and the events, so that neither has to be `Debug` for a test to `unwrap_err`.
 impl<A: Aggregate> std::fmt::Debug for Outcome<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -234,6 +224,9 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
 impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
     async fn run(mut self) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
         let stream = stream_of::<C::Aggregate>(self.command.aggregate_id())?;
+        if self.retry.is_none() {
+            return Err(Error::setup("a command that is tried 0 times is never done: 1 is one try").into());
+        }
         let keyed = self.key.take().transpose().map_err(Error::from)?;
         self.complete_metadata();
         let (mut attempts, start) = (0, Instant::now());
@@ -272,137 +265,6 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
             ExecuteError::Conflict(conflict) => conflict.is_contention(),
             error => error.is_transient() && self.store.survives_failures(),
         }
-    }
-
-    async fn attempt(
-        &self,
-        stream: &StreamId,
-        keyed: Option<&Keyed>,
-    ) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
-        let snapshots = C::Aggregate::snapshots();
-        // Commands of this process for the same stream come one after the other, instead of being in each other's way.
-        let _turn = match self.store.cache() {
-            Some(cache) if D::AT_ONCE => Some(cache.turn(stream).await),
-            _ => None,
-        };
-        let mut basis = Basis::find(self.store, stream, &snapshots).await?;
-        loop {
-            let done = self.attempt_upon(&mut basis, keyed, &snapshots).await;
-            // What was decided upon a state at hand is believed where the store let it in behind that state's version, and nowhere else.
-            let proves_nothing = match &done {
-                Ok(Done::Now(events)) => events.is_empty(),
-                Ok(Done::Before(_)) => false,
-                Err(error) => error.is_rejected() || error.is_conflict(),
-            };
-            if proves_nothing && Box::pin(basis.confirm(self.store, &snapshots)).await? {
-                continue;
-            }
-            return Ok(match done? {
-                Done::Before(first) => first,
-                Done::Now(events) => {
-                    let Loaded { stream, version, state } = basis.load.loaded;
-                    Outcome { stream, version, events, state, attempts: 1, repeated: false }
-                }
-            });
-        }
-    }
-
-    async fn attempt_upon(
-        &self,
-        basis: &mut Basis<C::Aggregate>,
-        keyed: Option<&Keyed>,
-        snapshots: &Snapshots<C::Aggregate>,
-    ) -> Result<Done<C::Aggregate>, ExecuteError<D::Error>> {
-        let load = &mut basis.load;
-        // Only now: what was done under the key before the load is found, so the state is one without it.
-        if let Some(first) = self.first_outcome(keyed, &mut load.loaded).await? {
-            return Ok(Done::Before(first));
-        }
-        let (stream, version) = (&load.loaded.stream, load.loaded.version);
-        self.check_expectation(stream, version)?;
-        let events = self.decide(&load.loaded.state, stream, version).await?;
-        let Some(recorded) = self.store_events(load, events, keyed).await? else {
-            let first = self.first_outcome(keyed, &mut load.loaded).await?;
-            return Ok(Done::Before(first.ok_or_else(|| Error::unavailable(keyed::Forgotten))?));
-        };
-        if let Some(last) = recorded.last() {
-            if let Some(snapshot) = load.due_snapshot(snapshots) {
-                load.snapshot = load.loaded.version;
-                self.store.offer_snapshot(snapshot);
-            }
-            basis.keep(self.store, last.id);
-        }
-        Ok(Done::Now(recorded))
-    }
-
-    fn check_expectation(&self, stream: &StreamId, actual: Version) -> Result<(), Error> {
-        if self.expected.allows(actual) {
-            return Ok(());
-        }
-        Err(Conflict { stream: stream.clone(), expected: self.expected, actual }.into())
-    }
-
-    /// The append expects the version that was loaded, of which the caller knows nothing: what he stated tells him more.
-    fn as_stated(&self, error: Error) -> Error {
-        match error {
-            Error::Conflict(conflict) => Conflict { expected: self.expected, ..conflict }.into(),
-            error => error,
-        }
-    }
-
-    async fn decide(
-        &self,
-        state: &C::Aggregate,
-        stream: &StreamId,
-        version: Version,
-    ) -> Result<Vec<<C::Aggregate as Aggregate>::Event>, ExecuteError<D::Error>> {
-        let now = self.now.unwrap_or_else(Timestamp::now);
-        let context = Context::new(stream.clone(), version, now, self.metadata.clone());
-        self.decider.decide(state, self.command.clone(), &context).await.map_err(ExecuteError::Rejected)
-    }
-
-    /// Appends the events, and has the loaded state take them in as a later load will: from their stored form. `None` when the
-    /// store has others under the same key.
-    async fn store_events(
-        &self,
-        load: &mut Load<C::Aggregate>,
-        events: Vec<<C::Aggregate as Aggregate>::Event>,
-        keyed: Option<&Keyed>,
-    ) -> Result<Option<Vec<Recorded<<C::Aggregate as Aggregate>::Event>>>, Error> {
-        if events.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let loaded = &mut load.loaded;
-        let mut new_events = Vec::with_capacity(events.len());
-        let mut reread = Vec::with_capacity(events.len());
-        for event in &events {
-            let (new, event) = NewEvent::encode_and_reread(event, &self.metadata)?;
-            reread.push((new.id, event));
-            new_events.push(new);
-        }
-        let expected = ExpectedVersion::Exact(loaded.version);
-        let append = Append { key: keyed.cloned(), ..Append::new(loaded.stream.clone(), expected, new_events) };
-        let appended = self.store.append(append).await;
-        let Appended { recorded_at, version, repeated } = appended.map_err(|error| self.as_stated(error))?;
-        if repeated {
-            return Ok(None);
-        }
-        let mut recorded = Vec::with_capacity(events.len());
-        for (event, (id, reread)) in events.into_iter().zip(reread) {
-            loaded.version = loaded.version.after(1);
-            loaded.state.apply(reread);
-            recorded.push(Recorded {
-                id,
-                stream: loaded.stream.clone(),
-                version: loaded.version,
-                position: None,
-                recorded_at,
-                metadata: self.metadata.clone(),
-                event,
-            });
-        }
-        loaded.version = version;
-        Ok(Some(recorded))
     }
 }
 

@@ -12,6 +12,7 @@ use serde::de::Error as _;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::codec::to_json;
 use crate::error::KeyReused;
 use crate::metadata::EventId;
 use crate::stream::{StreamId, Version};
@@ -230,7 +231,7 @@ impl Keyed {
         command: &C,
     ) -> Result<Self, InvalidIdempotencyKey> {
         let name = std::any::type_name::<C>();
-        let json = serde_json::to_string(command).and_then(|json| canonical(&json, DEEPEST));
+        let json = to_json(command).and_then(|json| canonical(&json, DEEPEST));
         let json = json.map_err(|e| InvalidIdempotencyKey::Command { command: name, message: e.to_string() })?;
         // None of the three holds a NUL character, so no two requests are written alike.
         let request = format!("{stream}\0{}\0{json}", without_paths(name));

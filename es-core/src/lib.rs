@@ -73,6 +73,7 @@
 //! | see what led to what | [`ConversationEvents`], [`CausationTree`] |
 //! | take snapshots | [`Snapshots`] |
 //! | read the log of all events | [`LogEvents`], [`Position`], [`Slices`] |
+//! | bring events in from elsewhere, or take them out | [`Import`], [`Export`], [`PastEvent`] |
 //! | keep a value for each key current, and ask for it | [`Document`], [`ReadModels`], [`Documents`] |
 //! | keep tables of your own current | [`Projector`], [`Batch`] |
 //! | run projections | [`Runner`], [`Settings`], [`OnFailure`], [`Running`] |
@@ -105,16 +106,21 @@ mod event;
 mod upcast;
 mod codec;
 mod recorded;
+mod past;
 mod context;
 
 mod store;
 mod snapshot;
 mod load;
+mod ahead;
 mod turns;
 mod cache;
+mod basis;
 mod execute;
 mod retry;
 mod read;
+mod export;
+mod import;
 mod causation;
 mod error;
 
@@ -147,10 +153,13 @@ pub use error::{
 };
 pub use event::{AggregateEvent, EncodedEvent, Event, EventType, IntoEvents};
 pub use execute::{Decide, Execute, Outcome, Pure, With};
+pub use export::Export;
 pub use id::{AggregateId, AsId, InvalidId};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey, KEYS_KEPT_FOR, KeyUse, Keyed, MAX_IDEMPOTENCY_KEY_BYTES};
+pub use import::{Import, ImportError, Imported};
 pub use inline::{Inline, InlineBuilder, OpenError};
 pub use metadata::{CausationId, CorrelationId, EventId, Metadata, TraceContext};
+pub use past::{IntoPastEvent, PastEvent};
 pub use projection::{Batch, Projector};
 pub use reactor::{BeginsAt, Effect, IntoCommands, OnRejection, Reaction, Reactor};
 pub use read::{ConversationEvents, LogEvents, StreamEvents};
@@ -167,7 +176,8 @@ pub use slices::{InvalidSlices, Slices};
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use store::{
     Bookmark, BoxFuture, Direction, DynEventStore, ErasedEventStore, EventFilter, EventStore, EventStoreExt, Fold,
-    InvalidFilter, LogPage, ReadConversation, ReadLog, ReadStream, Visit,
+    ImportBatch, ImportEvent, ImportStore, ImportStream, InvalidFilter, LogPage, ReadConversation, ReadLog, ReadStream,
+    Visit,
 };
 pub use stream::{ExpectedVersion, InvalidStreamId, MAX_CATEGORY_BYTES, MAX_ID_BYTES, SLICES, StreamId, Version};
 pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -25,7 +25,8 @@ impl<A: Aggregate> Load<A> {
         stream: StreamId,
         snapshots: &Snapshots<A>,
     ) -> Result<Self, Error> {
-        let start = Instant::now();
+        // Only policies of snapshots ask how long it took.
+        let start = snapshots.wanted().map(|_| Instant::now());
         let mut folding = Folding::new(&stream, snapshots);
         store.fold_stream(&stream, snapshots.wanted(), &mut folding).await?;
         if let Some(unreadable) = folding.unreadable {
@@ -35,7 +36,8 @@ impl<A: Aggregate> Load<A> {
             folding.unreadable = Some(unreadable);
         }
         let Folding { state, version, snapshot, unreadable, .. } = folding;
-        Ok(Self { loaded: Loaded::new(stream, version, state), snapshot, unreadable, load_time: start.elapsed() })
+        let load_time = start.map(|start| start.elapsed()).unwrap_or_default();
+        Ok(Self { loaded: Loaded::new(stream, version, state), snapshot, unreadable, load_time })
     }
 
     /// One that was done for an earlier command.

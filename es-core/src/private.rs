@@ -9,6 +9,11 @@ pub use crate::codec::{
 pub use serde_json::Value;
 pub use std::borrow::Cow;
 
+/// The JSON of what a store's own tables keep, by the rules of events and documents: numbers that are not finite are refused.
+pub fn to_json<T: ?Sized + serde::Serialize>(value: &T) -> Result<String, serde_json::Error> {
+    crate::codec::to_json(value)
+}
+
 /// Calls a closure that names documents, and gives the compiler the type of its parameter before it reads the closure.
 pub fn keys<'e, E, K: IntoKeys>(event: &'e Recorded<E>, key: impl FnOnce(&'e Recorded<E>) -> K) -> K {
     key(event)

@@ -216,7 +216,7 @@ impl NewEvent {
         Ok((new, reread))
     }
 
-    fn check(&self, index: usize) -> Result<(), InvalidAppend> {
+    pub(crate) fn check(&self, index: usize) -> Result<(), InvalidAppend> {
         let name = &self.event_type;
         if name.is_empty() || name.len() > MAX_EVENT_TYPE_BYTES || name.bytes().any(|byte| byte == 0) {
             return Err(InvalidAppend::EventTypeName(name.chars().take(MAX_EVENT_TYPE_BYTES).collect()));

@@ -40,10 +40,11 @@ impl Retry {
     /// How long after the first try another one may begin, by default.
     pub const DEFAULT_WITHIN: Duration = Duration::from_secs(5);
 
-    /// At most `attempts` tries, the first one included; 0 counts as 1. The default is
-    /// [`DEFAULT_ATTEMPTS`](Self::DEFAULT_ATTEMPTS).
+    /// At most `attempts` tries, the first one included. The default is [`DEFAULT_ATTEMPTS`](Self::DEFAULT_ATTEMPTS).
+    ///
+    /// What is to be tried 0 times is never done, so that is refused: a command with [`Error::Setup`](crate::Error::Setup), and a
+    /// projection [at its start](crate::StartError::Settings).
     pub const fn attempts(attempts: u32) -> Self {
-        let attempts = if attempts == 0 { 1 } else { attempts };
         Self { attempts, base: Self::DEFAULT_BASE, cap: Self::DEFAULT_CAP, within: Self::DEFAULT_WITHIN }
     }
 
@@ -69,6 +70,11 @@ impl Retry {
     #[must_use]
     pub const fn within(self, within: Duration) -> Self {
         Self { within, ..self }
+    }
+
+    /// Whether there is not even a first try.
+    pub(crate) const fn is_none(&self) -> bool {
+        self.attempts == 0
     }
 
     /// Whether there is another try after `done` tries that have taken `elapsed`.

@@ -3,6 +3,7 @@
 mod conversation;
 mod erased;
 mod ext;
+mod import;
 mod names;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ pub use conversation::{Bookmark, ReadConversation};
 pub use erased::{BoxFuture, DynEventStore, ErasedEventStore};
 pub use ext::EventStoreExt;
 pub(crate) use ext::replay_while;
+pub use import::{ImportBatch, ImportEvent, ImportStore, ImportStream};
 pub use names::InvalidFilter;
 
 /// What a reader does with each event. An error ends the read and comes back from it.
@@ -187,6 +189,13 @@ pub trait EventStore: Send + Sync {
     /// A store inside somebody's transaction says no: after such an error the whole transaction has to begin anew.
     fn survives_failures(&self) -> bool {
         true
+    }
+
+    /// Whether appends take their places in a stream in the order in which they were first polled, so that one may be
+    /// [behind](Append::behind) another that is still under way, and waits for it. Commands for a busy aggregate are then decided
+    /// without waiting for each other's appends. By default not: an append behind one that is still under way would be a conflict.
+    fn appends_in_order(&self) -> bool {
+        false
     }
 
     /// Forgets every snapshot of the stream.

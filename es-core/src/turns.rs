@@ -1,5 +1,8 @@
 //! Commands of one process for one stream, one after the other, in the order in which they came.
 //!
+//! A turn lasts while a command is decided and, where nothing else is possible, until its append is answered. Otherwise it is passed on
+//! with the state that the append leads to.
+//!
 //! It saves work and proves nothing: other processes have turns of their own, and it is the store that lets an append in or does not.
 
 use std::collections::HashMap;
@@ -9,12 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foldhash::fast::RandomState;
 use tokio::sync::OwnedMutexGuard;
 
+use crate::ahead::Ahead;
 use crate::stream::StreamId;
 
 /// So many parts, so that commands for different streams seldom meet at the lock of one.
 const PARTS: usize = 64;
 
-type Part = HashMap<StreamId, Arc<tokio::sync::Mutex<()>>, RandomState>;
+/// What is ahead of the store in a stream, in the hands of whoever has the turn.
+type Front = Arc<tokio::sync::Mutex<Option<Ahead>>>;
+type Part = HashMap<StreamId, Front, RandomState>;
 
 /// Who is at work on which stream.
 pub(crate) struct Turns {
@@ -22,13 +28,14 @@ pub(crate) struct Turns {
     hasher: RandomState,
 }
 
-/// The right to decide upon a stream. Others for the same stream wait until it is dropped.
+/// The right to decide upon a stream. Others for the same stream wait until it is passed on. What is ahead of the store is kept until
+/// nobody is at work on the stream.
 pub(crate) struct Turn<'t> {
     part: &'t Mutex<Part>,
     stream: StreamId,
-    turn: Arc<tokio::sync::Mutex<()>>,
-    /// Nothing while it is waited for.
-    held: Option<OwnedMutexGuard<()>>,
+    front: Front,
+    /// Nothing while it is waited for, and when it was passed on.
+    held: Option<OwnedMutexGuard<Option<Ahead>>>,
 }
 
 impl Turns {
@@ -40,9 +47,9 @@ impl Turns {
     pub(crate) async fn wait(&self, stream: &StreamId) -> Option<Turn<'_>> {
         let nth = usize::try_from(self.hasher.hash_one(stream) % PARTS as u64).unwrap_or_default();
         let part = self.parts.get(nth)?;
-        let turn = Arc::clone(lock(part).entry(stream.clone()).or_default());
-        let mut turn = Turn { part, stream: stream.clone(), turn, held: None };
-        turn.held = Some(Arc::clone(&turn.turn).lock_owned().await);
+        let front = Arc::clone(lock(part).entry(stream.clone()).or_default());
+        let mut turn = Turn { part, stream: stream.clone(), front, held: None };
+        turn.take().await;
         Some(turn)
     }
 
@@ -52,12 +59,41 @@ impl Turns {
     }
 }
 
+impl Turn<'_> {
+    /// Waits for it again, if it was passed on.
+    pub(crate) async fn take(&mut self) {
+        if self.held.is_none() {
+            self.held = Some(Arc::clone(&self.front).lock_owned().await);
+        }
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    pub(crate) fn pass_on(&mut self) {
+        self.held = None;
+    }
+
+    /// What the one before has left.
+    pub(crate) fn ahead(&self) -> Option<&Ahead> {
+        self.held.as_deref()?.as_ref()
+    }
+
+    /// Leaves something for the next one, or nothing where the store has all that there is.
+    pub(crate) fn leave(&mut self, ahead: Option<Ahead>) {
+        if let Some(front) = &mut self.held {
+            **front = ahead;
+        }
+    }
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.held = None;
+        self.pass_on();
         let mut part = lock(self.part);
         // One is in the map, one is here. Whoever waits has another, and whoever comes gets his under this lock.
-        if part.get(&self.stream).is_some_and(|turn| Arc::strong_count(turn) == 2) {
+        if part.get(&self.stream).is_some_and(|front| Arc::strong_count(front) == 2) {
             part.remove(&self.stream);
         }
     }

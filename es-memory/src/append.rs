@@ -27,14 +27,16 @@ pub(crate) struct Commit {
     pub(crate) recorded_at: Timestamp,
     /// The latest time of any commit in the log up to here.
     pub(crate) latest: Timestamp,
+    /// When the store took it in.
+    pub(crate) taken_at: Timestamp,
     pub(crate) events: Vec<NewEvent>,
 }
 
 impl Commit {
     /// What will be one when the log has given it a place.
     pub(crate) fn draft(draft: Draft) -> Arc<Self> {
-        let Draft { stream, before, recorded_at, events, key: _ } = draft;
-        Arc::new(Self { stream, before, after: Position::START, recorded_at, latest: recorded_at, events })
+        let Draft { stream, before, recorded_at, taken_at, events, key: _ } = draft;
+        Arc::new(Self { stream, before, after: Position::START, recorded_at, latest: recorded_at, taken_at, events })
     }
 
     /// The version of its last event.
@@ -144,7 +146,8 @@ impl Streams {
         let before = version_of(commits.as_deref());
         let version = allowed(&stream, expected, before, &events)?;
         check_behind(&stream, expected, before, behind, || last_of(commits.as_deref()))?;
-        let commit = log.push(Draft { stream, before, recorded_at: Timestamp::now(), events, key: None });
+        let now = Timestamp::now();
+        let commit = log.push(Draft { stream, before, recorded_at: now, taken_at: now, events, key: None });
         let recorded_at = commit.recorded_at;
         if let Some((keyed, mut using)) = keyed {
             using.keep(keyed, &commit);

@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     /// The stream's version before.
     pub(crate) before: Version,
     pub(crate) recorded_at: Timestamp,
+    /// When the store took it in, which is later for an event of the past.
+    pub(crate) taken_at: Timestamp,
     pub(crate) events: Vec<NewEvent>,
     /// The key that it is stored under, if it has one.
     pub(crate) key: Option<Keyed>,
@@ -53,13 +55,25 @@ impl Drafts {
         last: impl FnOnce() -> Option<EventId>,
         recorded_at: Timestamp,
     ) -> Result<Appended, Error> {
+        self.add_past(append, committed, last, recorded_at, recorded_at)
+    }
+
+    /// The same for events that were recorded before they are taken in.
+    pub(crate) fn add_past(
+        &mut self,
+        append: Append,
+        committed: Version,
+        last: impl FnOnce() -> Option<EventId>,
+        recorded_at: Timestamp,
+        taken_at: Timestamp,
+    ) -> Result<Appended, Error> {
         let Append { stream, expected, events, key, behind } = append;
         let before = self.seen.get(&stream).map_or(committed, |seen| seen.version);
         let version = allowed(&stream, expected, before, &events)?;
         check_behind(&stream, expected, before, behind, || self.last(&stream).or_else(last))?;
         let seen = self.seen.entry(stream.clone()).or_insert(Seen { expected, committed, version });
         seen.version = version;
-        self.drafts.push(Draft { stream, before, recorded_at, events, key });
+        self.drafts.push(Draft { stream, before, recorded_at, taken_at, events, key });
         Ok(Appended::new(version, recorded_at))
     }
 

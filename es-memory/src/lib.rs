@@ -103,6 +103,7 @@ mod conversation;
 mod read;
 mod signal;
 mod snapshot;
+mod import;
 mod read_model;
 mod store;
 

@@ -89,11 +89,11 @@ impl Log {
         end_of(&lock::read(&self.0))
     }
 
-    /// When the next event behind the place was recorded, if there is one.
+    /// When the next event behind the place was taken in, if there is one.
     pub(crate) fn behind(&self, position: Position) -> Option<Timestamp> {
         let commits = lock::read(&self.0);
         let first = commits.partition_point(|commit| commit.position() <= position);
-        commits.get(first).map(|commit| commit.recorded_at)
+        commits.get(first).map(|commit| commit.taken_at)
     }
 
     pub(crate) fn read(&self, read: &ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {

@@ -236,3 +236,17 @@ async fn what_is_written_inline_is_where_the_log_is() {
     assert_eq!((status.position, status.lag_events, status.has_caught_up()), (Position(2), 0, true));
     assert!(matches!(store.claim(&id, 0, Uuid::now_v7(), LONG).await, Err(Error::Setup { .. })));
 }
+
+/// As `null` it would be read as `None`.
+#[tokio::test]
+async fn a_number_that_is_not_finite_is_not_put_into_a_table() {
+    let store = MemoryStore::new();
+    let mut transaction = store.begin().await.unwrap();
+    for number in [f64::NAN, f64::INFINITY] {
+        transaction.target().put("means", "ada", &Some(number)).unwrap_err();
+    }
+    transaction.target().put("means", "bob", &Some(0.5)).unwrap();
+    transaction.commit().await.unwrap();
+    let means = store.table::<Option<f64>>("means").list().unwrap();
+    assert_eq!(means, [("bob".to_owned(), Some(0.5))]);
+}

@@ -188,6 +188,11 @@ impl Prepared {
         self.append.behind
     }
 
+    /// Its last event.
+    pub(crate) fn last(&self) -> Option<EventId> {
+        self.append.events.last().map(|event| event.id)
+    }
+
     pub(crate) fn slice(&self) -> i16 {
         self.slice
     }
@@ -362,7 +367,8 @@ fn appended(row: &PgRow) -> Result<Appended, sqlx::Error> {
     Ok(Appended::new(row.version(0)?, row.timestamp(1)?))
 }
 
-fn uncolumned(event: &NewEvent) -> Result<Option<String>, Error> {
+/// What of an event's metadata has no column of its own.
+pub(crate) fn uncolumned(event: &NewEvent) -> Result<Option<String>, Error> {
     let mut rest = event.metadata.clone();
     rest.correlation_id = None;
     rest.causation_id = None;

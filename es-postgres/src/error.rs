@@ -101,6 +101,13 @@ pub(crate) fn first_connect(target: &str, error: Error) -> Error {
     }
 }
 
+/// An application's role may append, and the time is the database's to say.
+pub(crate) fn may_not_give_times(error: sqlx::Error) -> Error {
+    let message = "the database role may not say when events were recorded: import them as the owner of the schema, or \
+                   without their times";
+    setup(message.to_owned(), error)
+}
+
 pub(crate) fn not_at_home(schema: &Schema, source: Option<sqlx::Error>) -> Error {
     Error::Setup {
         message: format!(
@@ -197,6 +204,11 @@ pub(crate) fn is_not_migrated(error: &sqlx::Error) -> bool {
 /// Whether the transaction does nothing more, because a statement before this one has failed.
 pub(crate) fn has_failed_before(error: &sqlx::Error) -> bool {
     code(error).as_deref() == Some("25P02")
+}
+
+/// Whether two transactions waited for each other, and this one gave way.
+pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some("40P01")
 }
 
 /// Whether the role lacks a right.

@@ -94,6 +94,8 @@ mod wakeup;
 mod options;
 mod store;
 mod transaction;
+mod copy;
+mod import;
 mod read_model;
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub(crate) async fn load(store: &PgStore, mut load: Load<'_>) -> Result<(), Erro
         Place::Alone(turn) => return turn.hold(alone(store, &mut load)).await.0,
         Place::InQueue(answered) => answered,
     };
-    let outcome = queue.wait::<Batch>(store, answered, || wish.clone()).await;
+    let outcome = queue.wait::<Batch>(store, answered).await;
     finish(store, load, outcome).await
 }
 

@@ -48,8 +48,8 @@ pub(crate) struct Waiting<W, A> {
 
 /// What is said to whoever waits.
 pub(crate) enum Answer<W, A> {
-    /// It is the first in the queue, and has to see to it that the queue is worked off.
-    Turn(Turn<W, A>),
+    /// It is the first in the queue, and has to see to it that the queue is worked off. Its wish is as before.
+    Turn(Turn<W, A>, W),
     /// It took part.
     Outcome(A),
 }
@@ -93,13 +93,17 @@ impl<W, A> Queue<W, A> {
         Arc::new(Self { at_once, state: Mutex::new(state) })
     }
 
-    /// Finds out whether to go alone. Where callers come several at a time, the first of them lets the others come before it looks.
-    pub(crate) async fn join<B: Batch<W, A>>(self: &Arc<Self>, store: &PgStore, wish: impl Fn() -> W) -> Place<W, A>
+    /// Finds out whether to go alone, without asking for the wish then. Where callers come several at a time, the first of them lets the others come before it looks.
+    pub(crate) async fn join<B: Batch<W, A>>(
+        self: &Arc<Self>,
+        store: &PgStore,
+        mut wish: impl FnMut() -> W,
+    ) -> Place<W, A>
     where
         W: Send + 'static,
         A: Send + 'static,
     {
-        let turn = match self.enter(&wish) {
+        let turn = match self.enter(&mut wish) {
             Entry::Alone(turn) => return Place::Alone(turn),
             Entry::Behind(answered) => return Place::InQueue(answered),
             Entry::First(turn) => turn,
@@ -111,7 +115,7 @@ impl<W, A> Queue<W, A> {
         if self.is_alone() { Place::Alone(turn) } else { Place::InQueue(self.begin::<B>(store, turn, wish())) }
     }
 
-    fn enter(self: &Arc<Self>, wish: impl Fn() -> W) -> Entry<W, A> {
+    fn enter(self: &Arc<Self>, wish: &mut impl FnMut() -> W) -> Entry<W, A> {
         let mut state = self.state();
         if state.under_way >= self.at_once || state.is_gathering {
             let (waiting, answered) = Waiting::new(wish());
@@ -140,7 +144,6 @@ impl<W, A> Queue<W, A> {
         self: &Arc<Self>,
         store: &PgStore,
         mut answered: oneshot::Receiver<Answer<W, A>>,
-        wish: impl Fn() -> W,
     ) -> Result<A, RecvError>
     where
         W: Send + 'static,
@@ -148,14 +151,14 @@ impl<W, A> Queue<W, A> {
     {
         loop {
             match answered.await? {
-                Answer::Turn(turn) => answered = self.begin::<B>(store, turn, wish()),
+                Answer::Turn(turn, wish) => answered = self.begin::<B>(store, turn, wish),
                 Answer::Outcome(outcome) => return Ok(outcome),
             }
         }
     }
 
     /// Has the queue worked off, with this wish at its head, in a task of its own: a caller who gives up takes nobody else's answer along.
-    fn begin<B: Batch<W, A>>(
+    pub(crate) fn begin<B: Batch<W, A>>(
         self: &Arc<Self>,
         store: &PgStore,
         turn: Turn<W, A>,
@@ -194,6 +197,17 @@ impl<W, A> Queue<W, A> {
         }
     }
 
+    /// Puts somebody to the end of the queue who waits already. Where nothing is under way, he gets a turn.
+    pub(crate) fn push(self: &Arc<Self>, waiting: Waiting<W, A>) {
+        let mut state = self.state();
+        state.waiting.push_back(waiting);
+        if state.under_way == 0 {
+            state.under_way = 1;
+            drop(state);
+            self.pass_on(Turn(Some(Arc::clone(self))));
+        }
+    }
+
     /// What is taken out of the queue, under its lock.
     pub(crate) fn collect<T>(&self, some: impl FnOnce(&mut VecDeque<Waiting<W, A>>) -> T) -> T {
         some(&mut self.state().waiting)
@@ -212,8 +226,8 @@ impl<W, A> Queue<W, A> {
                 next
             };
             let Some(waiting) = next else { return };
-            match waiting.answer.send(Answer::Turn(turn)) {
-                Err(Answer::Turn(unwanted)) => turn = unwanted,
+            match waiting.answer.send(Answer::Turn(turn, waiting.wish)) {
+                Err(Answer::Turn(unwanted, _)) => turn = unwanted,
                 _ => return,
             }
         }

@@ -55,10 +55,14 @@ impl Type<Postgres> for Time {
 
 impl Encode<'_, Postgres> for Time {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let micros = self.0.as_micros().saturating_sub(MICROS_FROM_1970_TO_2000);
-        buffer.extend_from_slice(&micros.to_be_bytes());
+        buffer.extend_from_slice(&micros(self.0).to_be_bytes());
         Ok(IsNull::No)
     }
+}
+
+/// A time as the database counts it.
+pub(crate) fn micros(time: Timestamp) -> i64 {
+    time.as_micros().saturating_sub(MICROS_FROM_1970_TO_2000)
 }
 
 /// The columns of a row by number, read from the row's own bytes. All statements of this crate are prepared, so all values

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use crate::group::batch;
 use crate::loads::batch as loads;
 use crate::schema::Schema;
-use crate::{append, conversation, keys, log, read, read_model, snapshot};
+use crate::{append, conversation, import, keys, log, read, read_model, snapshot};
 
 /// Where a statement names the schema.
 const PLACEHOLDER: &str = "{schema}";
@@ -35,6 +35,10 @@ pub(crate) struct Sql {
     pub(crate) log_end: SqlStr,
     pub(crate) read_conversation: SqlStr,
     pub(crate) find_by_id: SqlStr,
+    pub(crate) import_versions: SqlStr,
+    pub(crate) import_there: SqlStr,
+    pub(crate) import_now: SqlStr,
+    pub(crate) import_then: SqlStr,
     pub(crate) save_snapshot: SqlStr,
     pub(crate) delete_snapshots: SqlStr,
     pub(crate) read_models: read_model::Statements,
@@ -115,6 +119,10 @@ impl Sql {
             log_end: text(log::END),
             read_conversation: text(conversation::READ),
             find_by_id: text(conversation::FIND),
+            import_versions: text(import::VERSIONS),
+            import_there: text(import::THERE),
+            import_now: text(import::NOW),
+            import_then: text(import::THEN),
             save_snapshot: text(snapshot::SAVE),
             delete_snapshots: text(snapshot::DELETE),
             read_models: read_model::Statements::new(schema),

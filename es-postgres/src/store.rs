@@ -314,6 +314,11 @@ impl EventStore for PgStore {
         self.0.offers.take(self.clone(), snapshot);
     }
 
+    /// Where appends meet, those that follow each other go out as one, in their order.
+    fn appends_in_order(&self) -> bool {
+        self.group().is_some()
+    }
+
     async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
         self.connections().ask(self.sql(), &mut Delete(stream)).await
     }

@@ -13,3 +13,4 @@ async fn open() -> Result<(PgStore, Database), OpenError> {
 
 es_core::conformance_tests!(open());
 es_core::read_model_conformance_tests!(open());
+es_core::import_conformance_tests!(open());

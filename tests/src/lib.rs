@@ -43,6 +43,7 @@ pages! {
     reactors: "../../docs/guide/21-reactors.md"
     http: "../../docs/guide/22-http.md"
     order: "../../docs/guide/23-order.md"
+    moving_in: "../../docs/guide/24-moving-in.md"
 }
 
 #[cfg(test)]

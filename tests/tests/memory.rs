@@ -11,6 +11,7 @@ mod passes {
 
     es_core::conformance_tests!(async { MemoryStore::new() });
     es_core::read_model_conformance_tests!(async { MemoryStore::new() });
+    es_core::import_conformance_tests!(async { MemoryStore::new() });
 }
 
 /// The wrapper that the broken stores are made with is not what breaks them.

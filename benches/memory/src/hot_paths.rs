@@ -20,7 +20,7 @@ const COMMANDS_EACH: usize = 10;
 const FOLDED: usize = 1_000;
 
 /// So often a path is timed, and the best time counts.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 50;
 
 const STORED: EncodedEvent<'static> = EncodedEvent::new("account", "account.deposited", 1, r#"{"amount":5}"#);
 
@@ -82,9 +82,9 @@ impl Path {
     /// How often it is gone along in one go, so that it takes some milliseconds.
     fn times(self) -> usize {
         match self {
-            Self::Command | Self::CachedCommand => 20_000,
-            Self::Fold => 50,
-            _ => 100_000,
+            Self::Command | Self::CachedCommand => 5_000,
+            Self::Fold => 20,
+            _ => 20_000,
         }
     }
 }

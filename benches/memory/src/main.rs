@@ -9,6 +9,8 @@ mod threads;
 mod hot_paths;
 mod instructions;
 
+use std::process::ExitCode;
+
 use hot_paths::Path;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -22,7 +24,17 @@ usage: cargo run --release -p es-benches-memory [-- WHAT]
   instructions --update   count them, and keep them
   path NAME TIMES         go along a hot path so many times, for a profiler";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {

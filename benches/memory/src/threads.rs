@@ -11,7 +11,7 @@ use crate::Result;
 use crate::commands::{KINDS, Kind};
 
 /// Other work on the machine makes a slice slower and never faster, so the best of several is the truest.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 50;
 
 const HEAD: &str = "\
 | commands | ns, one thread | per s | ns, two threads | per s | two ÷ one |

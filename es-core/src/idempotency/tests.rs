@@ -34,6 +34,17 @@ fn another_request_has_another_fingerprint() {
     assert_ne!(deposit, fingerprint("bob", &Deposit { id: "ada".into(), cents: 5 }), "another stream");
 }
 
+/// As JSON they would be the same request.
+#[test]
+fn numbers_that_are_not_finite_are_refused() {
+    let key = || IdempotencyKey::new("any").unwrap();
+    let stream = StreamId::new("account", "ada").unwrap();
+    for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let refused = Keyed::command(key(), &stream, &Some(number)).unwrap_err();
+        assert!(matches!(&refused, InvalidIdempotencyKey::Command { .. }), "{refused:?}");
+    }
+}
+
 #[test]
 fn the_order_of_fields_does_not_matter() {
     let shuffled = r#"{"b":[{"z":1,"y":{"q":"\"}","p":2}}],"a":"{\"c\":1,\"b\":2}","é\n":1e400}"#;

@@ -22,7 +22,8 @@ pub struct DeadLetter {
     pub position: Position,
     /// Its id.
     pub event_id: EventId,
-    /// What went wrong the last time.
+    /// What went wrong the last time: of what the runner writes down, at most [`MAX_ERROR_BYTES`](Self::MAX_ERROR_BYTES) bytes, the
+    /// rest being cut off. Stores keep a NUL character as `U+FFFD`.
     pub error: String,
     /// Of which kind that was. `None` in a letter of a release that did not tell, or of a later one that knows more kinds.
     pub class: Option<FailureClass>,
@@ -59,6 +60,9 @@ pub enum DeadLetterStatus {
 }
 
 impl DeadLetter {
+    /// How many bytes of what went wrong the runner tells, at most, in letters, in the reason of a stop and in the status.
+    pub const MAX_ERROR_BYTES: usize = 8 * 1024;
+
     /// A pointer to an event that failed once, at this time, it is not told of which kind, and that nothing waits behind. For
     /// stores, which set the rest.
     pub fn new(

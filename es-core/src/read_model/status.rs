@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::read_model::{FailureClass, Missing, ProjectionId};
+use crate::read_model::{FailureClass, Missing, ProjectionId, Task};
 use crate::recorded::Position;
 use crate::slices::Slices;
 use crate::timestamp::Timestamp;
@@ -115,6 +115,8 @@ pub struct ProjectionStatus {
     pub last_error: Option<String>,
     /// Of which kind that is.
     pub last_error_class: Option<FailureClass>,
+    /// What somebody has asked for, and has not begun yet: a rebuild, or a rewind. Until then the rest tells of what will not stay.
+    pub task: Option<Task>,
     /// Its parts; a single one unless it was divided.
     pub parts: Vec<PartStatus>,
 }
@@ -162,6 +164,7 @@ impl ProjectionStatus {
             unmoved: Duration::ZERO,
             last_error: None,
             last_error_class: None,
+            task: None,
             parts: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::document::DocumentError;
 use crate::error::{BoxError, Error};
-use crate::read_model::{FailureClass, ReadModelStore};
+use crate::read_model::{DeadLetter, FailureClass, ReadModelStore};
 use crate::runner::guard::{Panicked, chain};
 
 /// Why something of a projection's failed.
@@ -15,17 +15,33 @@ pub(super) struct Cause {
 impl Cause {
     /// What the projection's own code failed with.
     pub(super) fn of(store: &impl ReadModelStore, error: &BoxError) -> Self {
-        Self { class: class_of(store, error), error: chain(&**error) }
+        Self::told(class_of(store, error), chain(&**error))
     }
 
     /// An event that cannot be read.
     pub(super) fn unreadable(error: &Error) -> Self {
-        Self { class: FailureClass::Unreadable, error: chain(error) }
+        Self::told(FailureClass::Unreadable, chain(error))
     }
 
     pub(super) fn panicked(panicked: &Panicked) -> Self {
-        Self { class: FailureClass::Panicked, error: panicked.to_string() }
+        Self::told(FailureClass::Panicked, panicked.to_string())
     }
+
+    fn told(class: FailureClass, error: String) -> Self {
+        Self { class, error: cut(error) }
+    }
+}
+
+/// Stands where the rest of a text was.
+const REST: char = '…';
+
+/// What code says when it fails may be as long as what it failed at, and it is written down, and told to whoever asks.
+fn cut(mut text: String) -> String {
+    if text.len() > DeadLetter::MAX_ERROR_BYTES {
+        text.truncate(text.floor_char_boundary(DeadLetter::MAX_ERROR_BYTES - REST.len_utf8()));
+        text.push(REST);
+    }
+    text
 }
 
 /// As far as the runner knows: what code wraps in an error of its own is an error of its own, but for what the store recognises.
@@ -54,4 +70,20 @@ pub(super) fn class_of(store: &impl ReadModelStore, error: &BoxError) -> Failure
 /// One that cannot be written is what the projection's own code has made of it.
 fn class_of_document(document: &DocumentError) -> FailureClass {
     if document.is_stored() { FailureClass::Unreadable } else { FailureClass::Refused }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_has_its_limits_and_whole_characters() {
+        const MOST: usize = DeadLetter::MAX_ERROR_BYTES;
+        let fits = "x".repeat(MOST);
+        assert_eq!(cut(fits.clone()), fits);
+        assert_eq!(cut(fits + "x"), "x".repeat(MOST - 3) + "…");
+        let crabs = cut("🦀".repeat(MOST));
+        assert_eq!(crabs, "🦀".repeat(MOST / 4 - 1) + "…");
+        assert!(crabs.len() <= MOST);
+    }
 }

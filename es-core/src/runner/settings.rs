@@ -38,6 +38,8 @@ impl Settings {
     pub const DEFAULT_LEASE: Duration = Duration::from_secs(10);
     /// The shortest lease: it is renewed three times while it lasts.
     pub const SHORTEST_LEASE: Duration = Duration::from_millis(300);
+    /// The longest lease: a day. Nobody takes over sooner from an owner that has vanished without giving it back.
+    pub const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
     /// How long a projection that has nothing to do waits before it looks again, by default. An append by the same store wakes
     /// it at once.
     pub const DEFAULT_POLL: Duration = Duration::from_millis(20);
@@ -56,7 +58,8 @@ impl Settings {
         Self { batch: events, ..self }
     }
 
-    /// How long a lease lasts. The default is [`DEFAULT_LEASE`](Self::DEFAULT_LEASE).
+    /// How long a lease lasts: from [`SHORTEST_LEASE`](Self::SHORTEST_LEASE) to [`LONGEST_LEASE`](Self::LONGEST_LEASE). The default
+    /// is [`DEFAULT_LEASE`](Self::DEFAULT_LEASE).
     #[must_use]
     pub const fn lease(self, lease: Duration) -> Self {
         Self { lease, ..self }
@@ -103,9 +106,15 @@ impl Settings {
             Self { lease, .. } if *lease < Self::SHORTEST_LEASE => {
                 "the lease is shorter than 300 ms, and would run out between its renewals"
             }
+            Self { lease, .. } if *lease > Self::LONGEST_LEASE => {
+                "the lease is longer than a day, for which nobody would take over from an owner that has vanished"
+            }
             Self { parts: 0, .. } => "0 parts take in nothing",
             Self { parts, .. } if *parts > SLICES => "there are no more than 1024 parts, one for each slice",
             Self { poll: Duration::ZERO, .. } => "a poll interval of 0 would keep a processor busy with nothing",
+            Self { on_failure: OnFailure { retry, .. }, .. } if retry.is_none() => {
+                "an event that is tried 0 times is never taken in: 1 is one try"
+            }
             Self { poll, lease, .. } if poll > lease => "the poll interval is longer than the lease",
             _ => return Ok(()),
         };

@@ -87,6 +87,8 @@ pub trait ErasedEventStore: Send + Sync {
     fn offer_snapshot_erased(&self, snapshot: Snapshot);
     /// [`EventStore::survives_failures`]
     fn survives_failures_erased(&self) -> bool;
+    /// [`EventStore::appends_in_order`]
+    fn appends_in_order_erased(&self) -> bool;
     /// [`EventStore::delete_snapshots`]
     ///
     /// # Errors
@@ -152,6 +154,10 @@ impl<S: EventStore> ErasedEventStore for S {
 
     fn survives_failures_erased(&self) -> bool {
         self.survives_failures()
+    }
+
+    fn appends_in_order_erased(&self) -> bool {
+        self.appends_in_order()
     }
 
     fn delete_snapshots_erased<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<(), Error>> {
@@ -252,6 +258,10 @@ impl EventStore for DynEventStore {
 
     fn survives_failures(&self) -> bool {
         self.0.survives_failures_erased()
+    }
+
+    fn appends_in_order(&self) -> bool {
+        self.0.appends_in_order_erased()
     }
 
     async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {

@@ -2,18 +2,23 @@
 
 use std::future::Future;
 
+use futures_core::Stream;
+
 use crate::aggregate::{Aggregate, Loaded, stream_of};
 use crate::causation::CausationTree;
 use crate::command::{Command, Handle, HandleWith};
 use crate::error::Error;
 use crate::event::{Event, IntoEvents};
 use crate::execute::{Execute, Pure, With};
+use crate::export::Export;
 use crate::id::AsId;
+use crate::import::{AtHand, Import};
 use crate::load::Load;
 use crate::metadata::{CorrelationId, EventId, Metadata};
+use crate::past::IntoPastEvent;
 use crate::read::{ConversationEvents, LogEvents, StreamEvents};
 use crate::recorded::{Append, Appended, NewEvent, Position, RawEvent, Recorded, Untyped};
-use crate::store::{EventStore, ReadStream};
+use crate::store::{EventStore, ImportStore, ReadStream};
 use crate::stream::{ExpectedVersion, StreamId, Version};
 use crate::timestamp::Timestamp;
 
@@ -160,6 +165,54 @@ pub trait EventStoreExt: EventStore + Sized {
     /// The events of the log behind a position, of the categories that `E` knows, up to where the log ends.
     fn log<E: Event>(&self, after: Position) -> LogEvents<'_, Self, E> {
         LogEvents::new(self, after)
+    }
+
+    /// All events of the log as they were stored, whatever their types, to be kept elsewhere or [imported](Self::import) into
+    /// another store. Add what to read, or take them as they come.
+    fn export(&self) -> Export<'_, Self> {
+        Export::new(self)
+    }
+
+    /// Takes events of the past in, each at its own version of its stream, many at a time. Await the result, or add options
+    /// first.
+    ///
+    /// # Errors
+    /// [`ImportError`](crate::ImportError), which tells how far it came.
+    fn import<I>(&self, events: I) -> Import<'_, Self, AtHand<I::IntoIter>>
+    where
+        Self: ImportStore,
+        I: IntoIterator<Item: IntoPastEvent>,
+    {
+        Import::new(self, AtHand(events.into_iter()))
+    }
+
+    /// Like [`import`](Self::import), from a source that has to be waited for: another database, or the
+    /// [export](Self::export) of another store.
+    ///
+    /// ```
+    /// use es_core::EventStoreExt;
+    /// # use es_core::{PastEvent, StreamId, Version};
+    /// use es_memory::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let old = MemoryStore::new();
+    /// # old.import([PastEvent::new(StreamId::new("account", "7")?, Version(1), "account.noted", 1, "{}")]).await?;
+    /// let new = MemoryStore::new();
+    /// let imported = new.import_stream(old.export()).await?;
+    /// assert_eq!(imported.stored, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`import`](Self::import).
+    fn import_stream<I>(&self, events: I) -> Import<'_, Self, I>
+    where
+        Self: ImportStore,
+        I: Stream<Item: IntoPastEvent>,
+    {
+        Import::new(self, events)
     }
 
     /// The events of one conversation, of all streams, causes before effects. A type that `E` does not know is an error, unless

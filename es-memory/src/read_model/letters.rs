@@ -9,7 +9,9 @@ pub(crate) struct Letters(BTreeMap<(StreamId, Version), DeadLetter>);
 
 impl Letters {
     pub(crate) fn keep(&mut self, letter: &DeadLetter) {
-        self.0.insert((letter.stream.clone(), letter.first), letter.clone());
+        let mut letter = letter.clone();
+        (letter.error, letter.status) = (storable(&letter.error), kept(letter.status));
+        self.0.insert((letter.stream.clone(), letter.first), letter);
     }
 
     pub(crate) fn forget(&mut self, stream: &StreamId, first: Version) {
@@ -24,7 +26,7 @@ impl Letters {
     /// Says what is to become of a parked stream. `false` when it is not parked at that event.
     pub(crate) fn mark(&mut self, stream: StreamId, first: Version, status: DeadLetterStatus) -> bool {
         let letter = self.0.get_mut(&(stream, first)).filter(|letter| letter.status.is_parked());
-        letter.map(|letter| letter.status = status).is_some()
+        letter.map(|letter| letter.status = kept(status)).is_some()
     }
 
     /// Has all parked streams tried again whose failed event nobody has decided to discard. `false` when there are none.
@@ -54,4 +56,19 @@ impl Letters {
         letters.sort_by_key(|letter| letter.position);
         letters
     }
+}
+
+fn kept(status: DeadLetterStatus) -> DeadLetterStatus {
+    match status {
+        DeadLetterStatus::DiscardRequested { reason } => {
+            DeadLetterStatus::DiscardRequested { reason: storable(&reason) }
+        }
+        DeadLetterStatus::Discarded { reason } => DeadLetterStatus::Discarded { reason: storable(&reason) },
+        other => other,
+    }
+}
+
+/// As every store keeps what people and their code say about failures, and not every one can keep a NUL.
+pub(crate) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }

@@ -6,6 +6,8 @@ use es_core::{FailureClass, Lease, PartStatus, Position, Pulse, Slices, Timestam
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::read_model::letters::storable;
+
 /// How long it counts that somebody asked for a lease: whoever still wants it asks again.
 const ASKED_LATELY: Duration = Duration::from_secs(2);
 
@@ -84,6 +86,7 @@ impl Part {
         if let Some(holder) = &mut self.holder {
             holder.until = end_of(lease);
             holder.pulse = pulse.clone();
+            holder.pulse.error = pulse.error.as_deref().map(storable);
         }
     }
 

@@ -11,7 +11,7 @@ use es_core::{
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::read_model::letters::Letters;
+use crate::read_model::letters::{Letters, storable};
 use crate::read_model::part::{Part, Stop};
 use crate::read_model::words::{Words, division};
 
@@ -108,6 +108,7 @@ impl Projection {
         let mut status = ProjectionStatus::new(id.clone(), self.state(), self.position(end), updated_at);
         (status.serving, status.live_from) = (self.serving, self.live_from);
         status.events = self.events();
+        status.task = self.words.task;
         self.count_letters(&mut status);
         status.unmoved = Timestamp::now().since(updated_at);
         let pulses = || self.parts.iter().filter_map(Part::pulse);
@@ -244,7 +245,7 @@ impl Projection {
 
     pub(crate) fn report_stop(&mut self, held: &Lease, reason: &str, class: FailureClass) {
         if let Some(part) = self.held_part(held) {
-            part.stop(Stop { reason: reason.to_owned(), class });
+            part.stop(Stop { reason: storable(reason), class });
         }
     }
 

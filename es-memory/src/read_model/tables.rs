@@ -89,9 +89,10 @@ impl Tables {
     /// Puts a value in the place of the one that is there.
     ///
     /// # Errors
-    /// [`TableError`] for a value that cannot be written as JSON.
+    /// [`TableError`] for a value that cannot be written as JSON, numbers that are not finite included: those would be read as
+    /// `None`, or not at all.
     pub fn put<T: Serialize + ?Sized>(&mut self, table: &str, key: &str, value: &T) -> Result<(), TableError> {
-        let json = serde_json::to_string(value).map_err(|source| TableError::new(table, key, source))?;
+        let json = es_core::__private::to_json(value).map_err(|source| TableError::new(table, key, source))?;
         self.set(table, key, Some(json.into()));
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! Appends that go out as one statement.
 //!
 //! The first event of each append competes for its version, as in an append that goes alone. The further ones are inserted only
-//! for those that won, so each append is stored as a whole or not at all, and one that loses takes nobody along. Streams are
+//! for those that won, and those that follow an append count as its further events. So each append is stored as a whole or not at all, and one that loses takes nobody along. Streams are
 //! taken in the order of their names, so that two statements cannot wait for each other.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use es_core::{Appended, Error, IdempotencyKey, NewEvent, Timestamp, Version};
+use es_core::{Appended, Error, IdempotencyKey, NewEvent, StreamId, Timestamp, Version};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
@@ -17,7 +17,8 @@ use crate::append::Prepared;
 use crate::columns::Columns;
 use crate::connections::{Lent, is_complete};
 use crate::error;
-use crate::group::{Alone, Outcome, Waiting};
+use crate::group::lines::Flight;
+use crate::group::{Outcome, Waiting, Wish};
 use crate::queue::{self, PATIENCE};
 use crate::row::Column;
 use crate::sql::{Groups, Sql};
@@ -127,27 +128,95 @@ impl Room {
     }
 }
 
+/// Appends of one stream that go out as one, each behind the one before.
+pub(crate) struct Run {
+    first: Waiting,
+    further: Vec<Waiting>,
+}
+
+impl Run {
+    pub(crate) fn new(first: Waiting) -> Self {
+        Self { first, further: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, next: Waiting) {
+        self.further.push(next);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.further.len() + 1
+    }
+
+    pub(crate) fn stream(&self) -> &StreamId {
+        self.first().stream()
+    }
+
+    /// Whether an append goes right behind the last one, and nothing has to be asked but that. What has a key is not taken along: it
+    /// may turn out to be stored already, and the others with it would go behind what is not there.
+    pub(crate) fn leads_to(&self, next: &Prepared) -> bool {
+        let last = self.further.last().map_or(self.first(), |waiting| &*waiting.wish.append);
+        let is_behind = next.behind().is_some_and(|event| last.last() == Some(event));
+        let follows = next.follows().is_some_and(|version| version == behind(last, last.events().len()));
+        is_behind && follows && may_join(next) && next.key().is_none() && last.key().is_none()
+    }
+
+    fn first(&self) -> &Prepared {
+        &self.first.wish.append
+    }
+
+    fn appends(&self) -> impl Iterator<Item = &Prepared> {
+        let further = self.further.iter().map(|waiting| &*waiting.wish.append);
+        std::iter::once(self.first()).chain(further)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.appends().flat_map(rows)
+    }
+
+    fn tell(self, what: impl Fn(&Prepared) -> Outcome) {
+        for waiting in self.further.into_iter().chain([self.first]) {
+            let outcome = what(&waiting.wish.append);
+            waiting.tell(outcome);
+        }
+    }
+
+    /// Has the first go on alone. The others wait until it is through.
+    fn part(mut self, store: &PgStore, flight: impl FnOnce(Flight) -> Flight) {
+        if let Some(group) = store.group() {
+            group.lines.put_back(self.first.wish.append.stream(), self.further);
+        }
+        let flight = self.first.wish.flight.take().map(flight);
+        self.first.tell(Outcome::Again(flight));
+    }
+}
+
 /// Appends that go out together, in the order of the names of their streams.
-pub(crate) struct Batch(Vec<Waiting>);
+pub(crate) struct Batch {
+    runs: Vec<Run>,
+    room: Room,
+    /// Whose callers have gone. They are dropped when the queue is free: others of their streams come into it then.
+    _gone: Vec<Waiting>,
+}
 
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 /// When those were stored that were, by their streams.
 type Stored<'r> = HashMap<(&'r str, &'r str), Timestamp>;
 
-impl queue::Batch<Arc<Prepared>, Outcome> for Batch {
+impl queue::Batch<Wish, Outcome> for Batch {
     fn collect(queue: &mut VecDeque<Waiting>) -> Self {
         let mut room = Room::default();
-        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        let (mut taken, mut left, mut gone) = (Vec::new(), VecDeque::new(), Vec::new());
         let mut seen = HashSet::new();
         while let Some(waiting) = queue.pop_front() {
             if waiting.is_gone() {
+                gone.push(waiting);
                 continue;
             }
             // Whoever is held back holds back what comes for the same stream behind it.
-            let is_first = seen.insert(waiting.wish.stream().clone());
-            if is_first && room.take(&waiting.wish) {
-                taken.push(waiting);
+            let is_first = seen.insert(waiting.wish.append.stream().clone());
+            if is_first && room.take(&waiting.wish.append) {
+                taken.push(Run::new(waiting));
             } else {
                 left.push_back(waiting);
             }
@@ -157,15 +226,16 @@ impl queue::Batch<Arc<Prepared>, Outcome> for Batch {
         }
         left.append(queue);
         *queue = left;
-        Self::new(taken)
+        Self::new(taken, room, gone)
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.runs.is_empty()
     }
 
     /// Stores what can be stored, and tells each what became of it.
-    async fn run(self, store: &PgStore, mut lent: Lent<'_>) {
+    async fn run(mut self, store: &PgStore, mut lent: Lent<'_>) {
+        self.take_along(store);
         match self.insert(store.sql(), lent.connection()).await {
             Ok(rows) => {
                 lent.release();
@@ -198,36 +268,45 @@ impl queue::Batch<Arc<Prepared>, Outcome> for Batch {
 }
 
 impl Batch {
-    pub(crate) fn new(mut waiting: Vec<Waiting>) -> Self {
-        waiting.sort_unstable_by(|a, b| name(&a.wish).cmp(&name(&b.wish)));
-        Self(waiting)
+    pub(crate) fn new(mut runs: Vec<Run>, room: Room, gone: Vec<Waiting>) -> Self {
+        runs.sort_unstable_by(|a, b| name(a.first()).cmp(&name(b.first())));
+        Self { runs, room, _gone: gone }
+    }
+
+    /// The first of each stream have their places. Those who follow share what room is left.
+    fn take_along(&mut self, store: &PgStore) {
+        let Some(group) = store.group() else { return };
+        for run in &mut self.runs {
+            group.lines.take_along(run, &mut self.room);
+        }
     }
 
     fn tell_outcomes(self, store: &PgStore, rows: &[PgRow]) {
-        match rows.iter().map(stored).collect::<Result<Stored<'_>, _>>() {
-            Ok(stored) => self.tell(|append| match stored.get(&name(append)) {
-                Some(recorded_at) => Outcome::Stored(Appended::new(last_version(append), *recorded_at)),
-                None => Outcome::Beaten,
-            }),
+        let Ok(stored) = rows.iter().map(stored).collect::<Result<Stored<'_>, _>>() else {
             // What cannot be read here is found there by the ids of the events.
-            Err(_) => self.part(store),
+            return self.part(store);
+        };
+        for run in self.runs {
+            match stored.get(&name(run.first())).copied() {
+                Some(at) => run.tell(|append| Outcome::Stored(Appended::new(last_version(append), at))),
+                None => run.part(store, |flight| flight),
+            }
         }
     }
 
     fn part(self, store: &PgStore) {
-        self.tell(|append| Outcome::Failed(Alone::new(store, append.stream())));
+        self.runs.into_iter().for_each(|run| run.part(store, Flight::alone));
     }
 
     fn tell(self, what: impl Fn(&Prepared) -> Outcome) {
-        for waiting in self.0 {
-            let outcome = what(&waiting.wish);
-            waiting.tell(outcome);
-        }
+        self.runs.into_iter().for_each(|run| run.tell(&what));
     }
 
     async fn insert(&self, sql: &Sql, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
-        let is_simple = self.appends().all(|append| append.events().len() == 1 && append.key().is_none());
-        let is_upon = self.appends().any(|append| append.behind().is_some());
+        let is_one =
+            |run: &Run| run.further.is_empty() && run.first().events().len() == 1 && run.first().key().is_none();
+        let is_simple = self.runs.iter().all(is_one);
+        let is_upon = self.runs.iter().any(|run| run.first().behind().is_some());
         let Groups { ones, ones_upon, any, any_upon } = &sql.group;
         let query = if is_simple {
             self.bind_first(sqlx::query(if is_upon { ones_upon } else { ones }.clone()))
@@ -241,15 +320,15 @@ impl Batch {
     }
 
     fn bind_upon<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
-        query.bind(self.appends().map(|append| Some(append.behind()?.0)).collect::<Vec<_>>())
+        query.bind(self.runs.iter().map(|run| Some(run.first().behind()?.0)).collect::<Vec<_>>())
     }
 
     fn bind_first<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
-        bind(query, self.appends().flat_map(|append| rows(append).take(1)))
+        bind(query, self.runs.iter().flat_map(|run| run.rows().take(1)))
     }
 
     fn bind_further<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
-        bind(query, self.appends().flat_map(|append| rows(append).skip(1)))
+        bind(query, self.runs.iter().flat_map(|run| run.rows().skip(1)))
     }
 
     fn bind_keys<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
@@ -264,7 +343,7 @@ impl Batch {
     }
 
     fn appends(&self) -> impl Iterator<Item = &Prepared> {
-        self.0.iter().map(|waiting| &*waiting.wish)
+        self.runs.iter().flat_map(Run::appends)
     }
 }
 

@@ -1,3 +1,5 @@
+mod chains;
+
 use std::time::Duration;
 
 use es_core::{Append, Conflict, EventStore, ExpectedVersion, NewEvent, Position, ReadLog, StreamId, Version};
@@ -50,12 +52,12 @@ async fn together(store: &PgStore, appends: Vec<Append>) -> Vec<Result<Appended,
     for append in appends {
         let append = Arc::new(Prepared::new(append).unwrap());
         assert!(batch::may_join(&append));
-        let (place, answered) = Waiting::new(Arc::clone(&append));
-        waiting.push(place);
+        let (place, answered) = Waiting::new(Wish { append: Arc::clone(&append), flight: None });
+        waiting.push(batch::Run::new(place));
         asked.push((append, answered));
     }
     let lent = store.connections().acquire().await.unwrap();
-    Batch::new(waiting).run(store, lent).await;
+    Batch::new(waiting, batch::Room::default(), Vec::new()).run(store, lent).await;
     let mut outcomes = Vec::new();
     for (append, answered) in asked {
         let Ok(Answer::Outcome(outcome)) = answered.await else { panic!("no outcome") };
@@ -120,7 +122,7 @@ async fn what_the_server_refuses_fails_alone() {
     assert_eq!(outcomes[0].as_ref().unwrap().version.0, 1);
     assert!(matches!(outcomes[1], Err(Error::Store { .. })), "{:?}", outcomes[1]);
     assert_eq!(outcomes[2].as_ref().unwrap().version.0, 2);
-    assert!(store.group().unwrap().alone().is_empty());
+    assert!(store.group().unwrap().lines.is_empty());
 }
 
 #[tokio::test]
@@ -189,10 +191,10 @@ async fn a_stream_that_a_stranger_holds_keeps_nobody_else_waiting() {
     assert_eq!(others.join_all().await, [1; 40], "while the stranger holds the others");
     assert!(held.try_join_next().is_none());
     // What comes for a stream that is held goes alone from now on, and delays no statement.
-    assert!(store.group().unwrap().goes_alone(&stream("held 3")));
+    assert!(store.group().unwrap().lines.has_alone(&stream("held 3")));
     run(&mut stranger, "ROLLBACK").await;
     assert!(held.join_all().await.iter().all(Result::is_ok));
-    assert!(store.group().unwrap().alone().is_empty());
+    assert!(store.group().unwrap().lines.is_empty());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use es_core::{Claim, Error, FailureClass, Lease, Position, ProjectionId, Pulse, Renewal, Task};
+use es_core::{Claim, Error, FailureClass, Lease, Position, ProjectionId, Pulse, Renewal};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use crate::error::Failure;
 use crate::read::signed;
 use crate::read_model::dead_letters::storable;
 use crate::read_model::statements::{Unregistered, of_part, slices, under};
+use crate::read_model::status::task_in;
 use crate::read_model::words::inline;
 use crate::row::Column;
 use crate::sql::Sql;
@@ -102,10 +103,7 @@ impl ClaimLease<'_> {
         let mut lease = Lease::new(self.id.clone(), row.count(0)?, row.position(1)?, row.position(5)?);
         lease.slices = slices(row.try_get(2)?, row.try_get(3)?)?;
         lease.parts = u16::try_from(row.count(4)?).map_err(Error::store)?;
-        lease.task = match (row.try_get(6)?, place_or_null(row, 7)?) {
-            (true, _) => Some(Task::Rebuild),
-            (false, to) => to.map(Task::Rewind),
-        };
+        lease.task = task_in(row, 6)?;
         lease.barrier = place_or_null(row, 8)?;
         Ok(lease)
     }
@@ -191,7 +189,7 @@ impl Ask for End<'_> {
     }
 }
 
-fn place_or_null(row: &PgRow, column: usize) -> Result<Option<Position>, Failure> {
+pub(crate) fn place_or_null(row: &PgRow, column: usize) -> Result<Option<Position>, Failure> {
     let place: Option<i64> = row.try_get(column)?;
     Ok(place.map(|place| u64::try_from(place).map(Position).map_err(Error::store)).transpose()?)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use es_core::{Error, FailureClass, PartStatus, Position, ProjectionId, ProjectionState, ProjectionStatus};
+use es_core::{Error, FailureClass, PartStatus, Position, ProjectionId, ProjectionState, ProjectionStatus, Task};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::connections::Ask;
 use crate::error::Failure;
 use crate::read::next;
+use crate::read_model::lease::place_or_null;
 use crate::read_model::statements::slices;
 use crate::row::Column;
 use crate::sql::Sql;
@@ -29,7 +30,8 @@ SELECT p.name, p.version, p.inline, p.paused, a.stopped, p.serving, c.position, 
                    FROM {schema}.ticks t WHERE t.upto > c.position AND t.events > r.events
                   ORDER BY t.upto LIMIT 1), 0),
        a.firsts, a.lasts, CASE WHEN p.inline THEN ARRAY[c.position] ELSE a.positions END, a.owners,
-       a.stopped_class, a.last_error_class, m.requested, m.skipped, m.discarded
+       a.stopped_class, a.last_error_class, m.requested, m.skipped, m.discarded,
+       p.rebuild_requested, p.rewind_to
   FROM {schema}.projections p
   CROSS JOIN LATERAL (
        SELECT min(l.position) AS position, sum(l.events)::bigint AS events, min(l.updated_at) AS updated_at,
@@ -90,6 +92,7 @@ fn status(row: &PgRow) -> Result<ProjectionStatus, Failure> {
     status.parked = row.count(14)?;
     (status.requested, status.skipped, status.discarded) = (row.count(22)?, row.count(23)?, row.count(24)?);
     status.lag = Duration::from_micros(row.count(15)?);
+    status.task = task_in(row, 25)?;
     status.parts = parts(row)?;
     Ok(status)
 }
@@ -101,6 +104,14 @@ pub(crate) fn state_in(row: &PgRow, first: usize, class: usize) -> Result<Projec
         (.., Some(reason)) => ProjectionState::Stopped { reason: reason.to_owned(), class: class_in(row, class)? },
         (_, true, None) => ProjectionState::Paused,
         (.., None) => ProjectionState::Running,
+    })
+}
+
+/// From two columns that follow each other, `rebuild_requested` and `rewind_to`.
+pub(crate) fn task_in(row: &PgRow, first: usize) -> Result<Option<Task>, Failure> {
+    Ok(match (row.try_get(first)?, place_or_null(row, first + 1)?) {
+        (true, _) => Some(Task::Rebuild),
+        (false, to) => to.map(Task::Rewind),
     })
 }
 

@@ -34,9 +34,9 @@ SELECT set_config('idle_in_transaction_session_timeout', '60s', true)
  WHERE current_setting('idle_in_transaction_session_timeout') = '0'";
 
 /// Where a projector had the connection: what it set goes with it, in the same round trip, so that nobody else meets a session that
-/// is read-only, or another role's. `RESET` returns to what the connection was opened with. It is a transaction of its own, so that
-/// it does not take back how this one is to be committed. The last one is only there to be ended by the driver's own means, so
-/// that it knows.
+/// is read-only, or another role's. `RESET` returns to what the connection was opened with; newer servers take the role along with
+/// the session's user, older ones do not. It is a transaction of its own, so that it does not take back how this one is to be
+/// committed. The last one is only there to be ended by the driver's own means, so that it knows.
 const COMMIT_AND_RESET: &str = "
 COMMIT AND CHAIN; RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; COMMIT AND CHAIN";
 

@@ -153,6 +153,25 @@ async fn what_a_projector_sets_goes_with_its_transaction() {
     }
 }
 
+/// The role that a connection is opened with is not the one who has logged in, and is the one to go back to.
+#[tokio::test]
+async fn a_role_that_the_connection_was_opened_with_stays() {
+    let (_store, _id, database) = registered("roles").await;
+    run(&mut connection(&database).await, "SELECT es.grant_to('pg_monitor')").await;
+    let separator = if database.url().contains('?') { '&' } else { '?' };
+    let url = format!("{}{separator}options=-c%20role%3Dpg_monitor", database.url());
+    let store = PgStore::options().max_connections(1).connect(&url).await.unwrap();
+    for set in ["SELECT 1", "SET ROLE pg_read_all_stats", "RESET ROLE", "SET ROLE NONE"] {
+        let mut transaction = store.begin().await.unwrap();
+        let role: String =
+            sqlx::query_scalar("SELECT current_user::text").fetch_one(transaction.target()).await.unwrap();
+        assert_eq!(role, "pg_monitor", "before {set}");
+        run(transaction.target(), set).await;
+        transaction.commit().await.unwrap();
+    }
+    store.append(deposit("ada", 1)).await.unwrap();
+}
+
 /// The transaction in which it was reset is not left open on the server, in whose eyes it would hold others up.
 #[tokio::test]
 async fn a_session_that_was_lent_is_idle_after_the_commit() {

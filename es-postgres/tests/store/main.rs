@@ -4,6 +4,7 @@
 mod fixture;
 mod conversations;
 mod facts;
+mod import;
 mod keys;
 mod log;
 mod outcome;

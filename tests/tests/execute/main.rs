@@ -216,6 +216,14 @@ mod retry {
     }
 
     #[tokio::test]
+    async fn what_is_to_be_tried_0_times_is_refused() {
+        let store = Faulty::default();
+        let error = store.execute(deposit(1)).retry(Retry::attempts(0)).await.unwrap_err();
+        assert!(matches!(&error, ExecuteError::Store(Error::Setup { .. })), "{error}");
+        assert_eq!(store.appends(), 0);
+    }
+
+    #[tokio::test]
     async fn what_will_pass_is_tried_again_and_what_will_not_is_not() {
         let store = Faulty::default().unavailable(5);
         assert_eq!(store.execute(deposit(1)).retry(quick()).await.unwrap().attempts, 6);

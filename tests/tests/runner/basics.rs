@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use es_core::{
-    EventStoreExt, OnFailure, Phase, ReadModelKind, Registration, Retry, Runner, Settings, StartError, StopReason,
-    WaitError,
+    EventStoreExt, ImportStore, OnFailure, PastEvent, Phase, ReadModelKind, Registration, Retry, Runner, Settings,
+    StartError, StopReason, Version, WaitError,
 };
 
 use super::domain::{AccountEvent, Misspelt, Statement, Unasked, Write, noted};
 use super::world::{
-    Indelible, Notes, PATIENCE, Script, World, assert_exactly_once, giving_up, id, put, put_texts, status, until,
+    Indelible, Notes, PATIENCE, Script, World, account, assert_exactly_once, giving_up, id, put, put_texts, status,
+    until,
 };
 
 /// Writers that append to shared streams, one to three events at a time. Answers with how many events that were.
@@ -49,6 +50,26 @@ pub async fn exactly_once_and_in_stream_order_beside_writers<S: World>(store: S)
     }
     let seen = status(&store, &id("notes")).await;
     assert_eq!((seen.events, seen.lag_events), (store.notes().await.len() as u64, 0));
+}
+
+/// Batches come in as large transactions, behind which the writers' small ones do not wait.
+pub async fn exactly_once_and_in_stream_order_beside_an_import<S: World + ImportStore>(store: S) {
+    let script = Script::new();
+    let settings = Settings::default().batch(100);
+    let running = Runner::new(store.clone()).settings(settings).add(Notes::<S>::new(&script)).start().await.unwrap();
+    let importer = store.clone();
+    let importing = tokio::spawn(async move {
+        let past = (0..6_000).map(|n| {
+            let (stream, version) = (account(&format!("past {}", n % 30)), Version(n / 30 + 1));
+            PastEvent::encode(stream, version, &noted(n.to_string()))
+        });
+        importer.import(past).batches_of(1_500).await.unwrap()
+    });
+    let written = write_beside(&store, 4, 40).await;
+    assert_eq!(importing.await.unwrap().stored, 6_000);
+    running.catch_up_within(PATIENCE).await.unwrap();
+    assert_exactly_once(&store.notes().await, written + 6_000);
+    running.stop().await;
 }
 
 pub async fn only_what_is_wanted_is_taken_in<S: World>(store: S) {

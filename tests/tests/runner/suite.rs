@@ -39,6 +39,7 @@ macro_rules! runner_tests {
         runner_tests! { $open;
             basics {
                 exactly_once_and_in_stream_order_beside_writers
+                exactly_once_and_in_stream_order_beside_an_import
                 only_what_is_wanted_is_taken_in
                 a_stop_writes_the_checkpoint
                 history_is_told_from_the_present

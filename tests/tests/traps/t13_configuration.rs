@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use es_core::{
-    Document, Error, EventStore, IntoKeys, OnFailure, ReadModelStore, Recorded, Runner, Settings, StartError,
+    Document, Error, EventStore, IntoKeys, OnFailure, ReadModelStore, Recorded, Retry, Runner, Settings, StartError,
 };
 use es_postgres::PgStore;
 use es_test_support::Database;
@@ -66,6 +66,14 @@ async fn settings_that_cannot_work_are_refused<H: Home>(home: H) {
         (
             settings.lease(Duration::from_millis(299)),
             "the lease is shorter than 300 ms, and would run out between its renewals",
+        ),
+        (
+            settings.lease(Settings::LONGEST_LEASE + Duration::from_nanos(1)),
+            "the lease is longer than a day, for which nobody would take over from an owner that has vanished",
+        ),
+        (
+            settings.on_failure(OnFailure::park().after(Retry::attempts(0))),
+            "an event that is tried 0 times is never taken in: 1 is one try",
         ),
         (settings.poll(Duration::ZERO), "a poll interval of 0 would keep a processor busy with nothing"),
         (settings.poll(Duration::from_millis(10_001)), "the poll interval is longer than the lease"),

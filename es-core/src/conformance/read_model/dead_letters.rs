@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::support::{begin, commit, letter, letters, owned, post, registered, reset, status};
+use super::support::{LONG, begin, commit, control, letter, letters, owned, post, registered, reset, status, taken};
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::stream;
-use crate::read_model::{DeadLetter, DeadLetterStatus, FailureClass, Missing, ReadModelTransaction, Written};
+use crate::read_model::{
+    Control, DeadLetter, DeadLetterStatus, FailureClass, Missing, ProjectionState, Pulse, ReadModelTransaction, Written,
+};
 use crate::recorded::Position;
 use crate::stream::Version;
 
@@ -73,6 +75,30 @@ pub async fn a_dead_letter_takes_the_place_of_its_like<S: ReadModelCandidate>(st
         [second, other],
         "a dead letter takes the place of its like, and no other's"
     );
+}
+
+/// What people and their code say about failures may hold anything; not every store can keep this.
+pub async fn a_nul_character_is_replaced_in_what_is_told<S: ReadModelCandidate>(store: S) {
+    let lease = owned(&store, "nul").await;
+    let reason = || "no\0body".to_owned();
+    let skipped = DeadLetter { error: "b\0ad".to_owned(), ..letter(1, 10) };
+    let discarded = DeadLetter { status: DeadLetterStatus::Discarded { reason: reason() }, ..letter(2, 20) };
+    let parked = letter(3, 30);
+    let (stream, first) = (parked.stream.clone(), parked.first);
+    post(&store, &lease.id, &[skipped, discarded, parked]).await;
+    assert!(control(&store, &lease.id, Control::DiscardDeadLetter { stream, first, reason: reason() }).await);
+    let told = letters(&store, &lease.id).await;
+    assert_eq!(told[0].error, "b\u{fffd}ad");
+    assert_eq!(told[1].status, DeadLetterStatus::Discarded { reason: "no\u{fffd}body".to_owned() });
+    assert_eq!(told[2].status, DeadLetterStatus::DiscardRequested { reason: "no\u{fffd}body".to_owned() });
+
+    let lease = taken(&store, &lease.id).await;
+    let pulse = Pulse { error: Some("b\0ad".to_owned()), ..Pulse::default() };
+    store.renew(&lease, LONG, &pulse).await.expect("a renewal is answered");
+    assert_eq!(status(&store, &lease.id).await.last_error.as_deref(), Some("b\u{fffd}ad"));
+    store.report_stop(&lease, "b\0ad", FailureClass::Refused).await.expect("a stop can be reported");
+    let stopped = ProjectionState::Stopped { reason: "b\u{fffd}ad".to_owned(), class: Some(FailureClass::Refused) };
+    assert_eq!(status(&store, &lease.id).await.state, stopped);
 }
 
 /// Their events come again.

@@ -39,7 +39,8 @@ pub async fn a_rebuild_is_asked_for_until_the_reset<S: ReadModelCandidate>(store
     let lease = owned(&store, "rebuilt").await;
     moved(&store, &lease, 5).await;
     assert!(control(&store, &lease.id, Control::Rebuild).await, "a rebuild can be asked for");
-    assert_eq!(status(&store, &lease.id).await.position, Position(5), "asking moves nothing");
+    let seen = status(&store, &lease.id).await;
+    assert_eq!((seen.position, seen.task), (Position(5), Some(Task::Rebuild)), "asking moves nothing, and is told");
     let owner = Uuid::now_v7();
     for _ in 0..2 {
         let asked = granted(claim(&store, &lease.id, owner, LONG).await);
@@ -53,6 +54,7 @@ pub async fn a_rebuild_is_asked_for_until_the_reset<S: ReadModelCandidate>(store
     assert_eq!((begun.position, begun.live_from), (Position::START, Position(5)), "it says where, and what is history");
     let seen = status(&store, &lease.id).await;
     assert_eq!((seen.events, seen.live_from), (0, Position(5)), "back at the start it has taken in nothing");
+    assert_eq!(seen.task, None, "nothing is to be done any more");
 }
 
 /// It is kept until it is done, whoever asks for what else, and whoever starts.
@@ -161,13 +163,17 @@ pub async fn nothing_is_reached_while_a_task_is_to_be_done<S: ReadModelCandidate
     fill(&store, &stream("reached"), 1..=9).await;
     let (id, _) = come(&store, "unreached", &[7, 5]).await;
     assert_eq!(reached(&store, &id).await, Some(Position(5)), "it has come so far in all its parts");
-    for word in [Control::Rebuild, Control::Rewind { to: Position(3) }] {
+    for (word, task) in
+        [(Control::Rebuild, Task::Rebuild), (Control::Rewind { to: Position(3) }, Task::Rewind(Position(3)))]
+    {
         assert!(control(&store, &id, word).await, "a known projection can go back");
         assert_eq!(reached(&store, &id).await, Some(Position::START), "what is there will not stay");
+        assert_eq!(status(&store, &id).await.task, Some(task), "everybody is told what is to be done");
         let held = taken(&store, &id).await;
         assert_eq!(reached(&store, &id).await, Some(Position::START), "nor when somebody is about to do it");
         dismiss(&store, &held).await;
         assert_eq!(reached(&store, &id).await, Some(Position(5)), "what was dismissed stays");
+        assert_eq!(status(&store, &id).await.task, None, "what was dismissed is not to be done");
     }
     assert!(control(&store, &id, Control::Rewind { to: Position(3) }).await, "a rewind can be asked for");
     let held = taken(&store, &id).await;

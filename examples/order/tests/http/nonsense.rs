@@ -76,6 +76,10 @@ async fn bodies<S: ReadModelStore>(shop: &mut Served<S>) {
     }
     refuses(shop, shop.client.post("/stock/cup/receipts").json(&json!({ "quantity": 0 })), 422, "1 to 10000").await;
     refuses(shop, shop.client.post("/orders/o1/checkout").json(&json!({})), 422, "card").await;
+    let more = json!({ "quantity": 1, "colour": "red" });
+    refuses(shop, shop.client.post("/stock/cup/receipts").json(&more), 422, "colour").await;
+    let more = json!({ "card": "tok-1", "colour": "red" });
+    refuses(shop, shop.client.post("/orders/o1/checkout").json(&more), 422, "colour").await;
     for nothing in [shop.client.post("/orders/o1/cancel"), shop.client.delete("/orders/o1/lines/cup")] {
         refuses(shop, nothing.clone().json(&json!({ "reason": "rain" })), 400, "no body").await;
         refuses(shop, nothing.body(vec![b' '; MAX_BODY + 1]), 400, "no body").await;

@@ -16,6 +16,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) struct Served<S> {
     pub(crate) store: S,
     pub(crate) client: Client,
@@ -57,7 +60,8 @@ impl<S: ReadModelStore> Served<S> {
     }
 
     pub(crate) async fn stopped(&mut self) {
-        (&mut self.service).await.unwrap().unwrap();
+        let ended = tokio::time::timeout(PATIENCE, &mut self.service).await;
+        ended.expect("the service ends").unwrap().unwrap();
     }
 
     /// Places an order, and waits until it shows.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use es_core::{EventStoreExt, ReadModelStore};
 use es_test_support::Database;
@@ -88,6 +89,31 @@ async fn what_was_answered_is_stored_and_goes_on<S: ReadModelStore>(shop: &mut S
         next.once(&format!("/orders/{id}"), |order| order["status"] == "shipped").await;
     }
     next.is_consistent().await;
+}
+
+/// A lock stands in for a slow database: the request waits for it, and the end of the service for the request.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_is_answered_before_it_ends() {
+    let database = Database::create().await;
+    let mut shop = on_postgres(&database).await;
+    let mut lock = PgConnection::connect(database.url()).await.unwrap();
+    sqlx::query("BEGIN").execute(&mut lock).await.unwrap();
+    sqlx::query("LOCK TABLE es.idempotency_keys IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    let receive =
+        shop.client.post("/stock/cup/receipts").header("Idempotency-Key", "k").json(&json!({ "quantity": 1 }));
+    let received = tokio::spawn(receive.send());
+    let is_waiting = "SELECT count(*) > 0 FROM pg_locks
+                       WHERE NOT granted AND relation = 'es.idempotency_keys'::regclass";
+    while !sqlx::query_scalar::<_, bool>(is_waiting).fetch_one(&mut lock).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    shop.ask_to_stop();
+    // Long enough for a service to end that waits for nothing; were it too short, nothing would be found out.
+    let early = tokio::time::timeout(Duration::from_millis(500), shop.stopped()).await;
+    assert!(early.is_err(), "it ended while a request was under way");
+    sqlx::query("COMMIT").execute(&mut lock).await.unwrap();
+    assert_eq!(received.await.unwrap().unwrap().status, 200);
+    shop.stopped().await;
 }
 
 /// A lock stands in for a database that does not answer: what the runner holds cannot be given back.

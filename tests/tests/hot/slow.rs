@@ -1,0 +1,121 @@
+//! A store in memory that takes its time, in order, and fails now and then.
+
+use std::sync::Arc;
+
+use es_core::{
+    AggregateCache, Append, Appended, Bookmark, Error, EventId, EventStore, EventStoreExt, ExpectedVersion, Fold,
+    IdempotencyKey, KeyUse, LogPage, Position, ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
+};
+use es_memory::MemoryStore;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
+
+use crate::domain::{Account, AccountEvent};
+use crate::random::Random;
+
+type Asked = (Append, oneshot::Sender<Result<Appended, Error>>);
+
+#[derive(Clone)]
+pub struct Slow {
+    inner: MemoryStore,
+    cache: Arc<AggregateCache>,
+    appends: mpsc::UnboundedSender<Asked>,
+}
+
+impl Slow {
+    pub fn new(seed: u64) -> Self {
+        let (inner, (appends, asked)) = (MemoryStore::new(), mpsc::unbounded_channel());
+        tokio::spawn(work(inner.clone(), asked, Random::of(seed, 0)));
+        Self { inner, cache: Arc::default(), appends }
+    }
+}
+
+async fn work(store: MemoryStore, mut asked: mpsc::UnboundedReceiver<Asked>, mut random: Random) {
+    while let Some((append, answer)) = asked.recv().await {
+        for _ in 0..random.below(40) {
+            yield_now().await;
+        }
+        let stream = append.stream.clone();
+        let unknown = || Err(Error::UnknownOutcome { stream: stream.clone(), source: "no answer".into() });
+        let answered = match random.below(40) {
+            0 => Err(Error::unavailable("connection refused")),
+            1 => {
+                let rival = AccountEvent::Deposited { amount: 1 };
+                store.append_events::<Account>(stream.id(), ExpectedVersion::Any, rival).await.unwrap();
+                store.append(append).await
+            }
+            2 => unknown(),
+            3 => store.append(append).await.and_then(|_| unknown()),
+            _ => store.append(append).await,
+        };
+        let _ = answer.send(answered);
+    }
+}
+
+impl EventStore for Slow {
+    async fn append(&self, append: Append) -> Result<Appended, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.appends.send((append, answer)).map_err(|_| Error::store("nobody is there"))?;
+        answered.await.map_err(Error::store)?
+    }
+
+    fn appends_in_order(&self) -> bool {
+        true
+    }
+
+    fn cache(&self) -> Option<&AggregateCache> {
+        Some(&self.cache)
+    }
+
+    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
+        yield_now().await;
+        self.inner.find_key(key).await
+    }
+
+    async fn fold_stream(
+        &self,
+        stream: &StreamId,
+        state_version: Option<u32>,
+        fold: &mut dyn Fold,
+    ) -> Result<(), Error> {
+        yield_now().await;
+        self.inner.fold_stream(stream, state_version, fold).await
+    }
+
+    async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {
+        yield_now().await;
+        self.inner.read_stream(read, visit).await
+    }
+
+    async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
+        self.inner.read_log(read, visit).await
+    }
+
+    async fn read_conversation(
+        &self,
+        read: ReadConversation,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Bookmark>, Error> {
+        self.inner.read_conversation(read, visit).await
+    }
+
+    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.inner.find_event(id, visit).await
+    }
+
+    async fn log_end(&self) -> Result<Position, Error> {
+        self.inner.log_end().await
+    }
+
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), Error> {
+        self.inner.save_snapshot(snapshot).await
+    }
+
+    fn offer_snapshot(&self, snapshot: Snapshot) {
+        self.inner.offer_snapshot(snapshot);
+    }
+
+    async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
+        self.inner.delete_snapshots(stream).await
+    }
+}
