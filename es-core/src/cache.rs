@@ -79,7 +79,7 @@ impl<A> Caching<A> {
 
     /// Has each command wait until the one before it is stored. By default a command for a busy aggregate is decided upon the state
     /// that the one before leads to, while that one is still on its way to the store, so that both can go out together; see
-    /// [`EventStore::appends_in_order`]. If the one before is not stored after all, the command is decided again. So a decision is
+    /// [`EventStore::appends_in_order`](crate::EventStore::appends_in_order). If the one before is not stored after all, the command is decided again. So a decision is
     /// now and then made in vain: choose this where it costs more than the wait.
     ///
     /// # Example: an aggregate whose decisions take long

@@ -152,7 +152,7 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
     /// Refuses the command unless the stream is as expected, before it is decided and again when its events are appended.
     /// Such a conflict is not retried: the caller has decided by what it saw. The default is
     /// [`Any`](ExpectedVersion::Any). A conflict names what was stated here, and so tells whether that did not hold, or the stream
-    /// was [contended](Conflict::is_contention).
+    /// was [contended](crate::Conflict::is_contention).
     pub fn expect(self, expected: impl Into<ExpectedVersion>) -> Self {
         Self { expected: expected.into(), ..self }
     }
