@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use es_core::{Aggregate, EventId, EventStore, EventStoreExt, Recorded, Version};
+use es_core::{Aggregate, EventId, EventStore, EventStoreExt, ExpectedVersion, Recorded, Version};
 
 use crate::clients::{ID, Told, What};
 use crate::domain::{Account, AccountEvent};
@@ -13,6 +13,7 @@ pub struct Seen {
     pub done: usize,
     pub idle: usize,
     pub refused: usize,
+    pub overtaken: usize,
     pub failed: usize,
     pub unknown: usize,
 }
@@ -47,6 +48,12 @@ pub async fn judge<S: EventStore>(store: &S, told: Vec<Told>) -> Seen {
                 let state = &states[at(refusal.version)];
                 let upon = (refusal.balance, refusal.digest);
                 assert_eq!(upon, (state.balance, state.digest), "{actor}: refused for what never was");
+            }
+            What::Overtaken(conflict) => {
+                seen.overtaken += 1;
+                assert_eq!(conflict.expected, ExpectedVersion::Exact(since), "{actor}");
+                assert!(conflict.actual > since, "{actor}: {conflict:?} for what was known to be past");
+                assert!(at(conflict.actual) < states.len(), "{actor}: {conflict:?} for what never was");
             }
             What::Failed(error) => {
                 seen.failed += 1;
