@@ -120,7 +120,7 @@ impl Options {
     }
 
     fn check(self) -> Result<Self> {
-        if self.events % self.accounts != 0 || self.few % self.accounts != 0 {
+        if [self.events, self.few].iter().any(|events| !events.is_multiple_of(self.accounts)) {
             return Err("the events must be a multiple of the accounts: each account has as many as the others".into());
         }
         Ok(self)

@@ -148,7 +148,9 @@ async fn make(name: &'static str, url: &str, options: &Options) -> Result<Arc<dy
         CQRS_ES | CQRS_ES_SNAPSHOT | CQRS_ES_VIEW | CQRS_ES_REPLAY | CQRS_ES_FOLDED => {
             Arc::new(cqrs_es::CqrsEs::new(name, pool08(url, connections).await?).await?)
         }
-        ESRS | ESRS_LOCKED | ESRS_VIEW | ESRS_REBUILDER | ESRS_FOLDED => {
+        // Who holds its lock holds a connection, and needs another one: with fewer than there are clients they all wait for ever.
+        ESRS_LOCKED => Arc::new(esrs::Esrs::new(name, pool08(url, connections * 2).await?).await?),
+        ESRS | ESRS_VIEW | ESRS_REBUILDER | ESRS_FOLDED => {
             Arc::new(esrs::Esrs::new(name, pool08(url, connections).await?).await?)
         }
         unknown => return Err(format!("there is no `{unknown}`").into()),

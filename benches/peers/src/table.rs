@@ -6,9 +6,11 @@ use crate::system::{About, Side};
 
 const NONE: &str = "–";
 
+type Cell<'l> = Box<dyn Fn(&Lane) -> Option<String> + 'l>;
+
 struct Column<'l> {
     head: String,
-    cell: Box<dyn Fn(&Lane) -> Option<String> + 'l>,
+    cell: Cell<'l>,
 }
 
 fn column<'l>(head: impl Into<String>, cell: impl Fn(&Lane) -> Option<String> + 'l) -> Column<'l> {

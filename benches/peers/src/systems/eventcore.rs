@@ -4,7 +4,6 @@
 //! larger page is all that can be chosen. (The older `run_projection` saves a checkpoint after each event, outside of the
 //! effect's transaction, and orders by ids that clients draw.)
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,22 +101,20 @@ impl PostgresProjector for Projected {
         &self.name
     }
 
-    fn apply<'a, 'c>(
+    async fn apply<'a, 'c>(
         &'a mut self,
         event: &'a AccountEvent,
         _: DeliveryPosition,
         tx: &'a mut Transaction<'c, Postgres>,
-    ) -> impl Future<Output = std::result::Result<NoopAfterCommit, sqlx08::Error>> + Send + 'a
+    ) -> std::result::Result<NoopAfterCommit, sqlx08::Error>
     where
         'c: 'a,
     {
-        async move {
-            let AccountEvent::Deposited { account, amount, .. } = event;
-            let upsert = "INSERT INTO balances (account, amount) VALUES ($1, $2)
-                          ON CONFLICT (account) DO UPDATE SET amount = balances.amount + excluded.amount";
-            sqlx08::query(upsert).bind(account.as_ref()).bind(amount).execute(&mut **tx).await?;
-            Ok(NoopAfterCommit)
-        }
+        let AccountEvent::Deposited { account, amount, .. } = event;
+        let upsert = "INSERT INTO balances (account, amount) VALUES ($1, $2)
+                      ON CONFLICT (account) DO UPDATE SET amount = balances.amount + excluded.amount";
+        sqlx08::query(upsert).bind(account.as_ref()).bind(amount).execute(&mut **tx).await?;
+        Ok(NoopAfterCommit)
     }
 }
 
@@ -147,7 +144,7 @@ impl Eventcore {
 pub(crate) async fn pay_in(store: &impl EventStore, account: Uuid, amount: i64, opens: bool) -> Result<u32> {
     let command = PayIn { account: stream(account)?, amount, opens };
     let outcome = execute(store, command, RetryPolicy::new().max_retries(RETRIES)).await?;
-    Ok(outcome.attempts().into())
+    Ok(outcome.attempts())
 }
 
 pub(crate) async fn amounts(store: &impl EventStore, account: Uuid) -> Result<Vec<i64>> {

@@ -1,6 +1,6 @@
 //! The shop over HTTP, as a client sees it: on a real socket, in memory and on PostgreSQL.
 
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may")]
 
 mod served;
 
