@@ -16,6 +16,8 @@ pub struct Seen {
     pub overtaken: usize,
     pub failed: usize,
     pub unknown: usize,
+    /// The last of the failures.
+    pub failure: Option<String>,
 }
 
 /// # Panics
@@ -24,6 +26,7 @@ pub async fn judge<S: EventStore>(store: &S, told: Vec<Told>) -> Seen {
     let stored = store.events::<Account>(ID).unwrap().collect().await.unwrap();
     let states = states(&stored);
     let mut seen = Seen::default();
+    let mut unanswered = Vec::new();
     let (mut known, mut may_be) = (HashMap::<EventId, String>::new(), HashSet::new());
     for Told { actor, since, what } in told {
         match what {
@@ -58,6 +61,11 @@ pub async fn judge<S: EventStore>(store: &S, told: Vec<Told>) -> Seen {
             What::Failed(error) => {
                 seen.failed += 1;
                 assert!(error.is_transient() || error.is_conflict(), "{actor}: {error:?}");
+                seen.failure = Some(format!("{actor}: {error:?}"));
+            }
+            What::Unanswered => {
+                unanswered.push(actor.clone());
+                may_be.insert(actor);
             }
             What::Unknown => {
                 seen.unknown += 1;
@@ -70,6 +78,7 @@ pub async fn judge<S: EventStore>(store: &S, told: Vec<Told>) -> Seen {
         let Some(actor) = &event.metadata.actor else { continue };
         assert!(known.contains_key(&event.id) || may_be.contains(actor), "nobody was told of {event:?}");
     }
+    assert!(unanswered.is_empty(), "nothing is lost or double, but nobody answers {unanswered:?}: {seen:?}");
     seen
 }
 
