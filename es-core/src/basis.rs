@@ -170,9 +170,11 @@ impl<A: Aggregate> Basis<A> {
         self.last = last;
     }
 
-    /// Keeps the state at hand that the command has led to.
+    /// Keeps the state at hand that the command has led to, unless a newer one is. One that was answered before may tell later.
     pub(crate) fn keep<S: EventStore>(&self, store: &S) {
-        if let Some(baseline) = store.cache().and_then(|_| self.baseline()) {
+        if self.chain.keeps(self.load.loaded.version)
+            && let Some(baseline) = store.cache().and_then(|_| self.baseline())
+        {
             put(store, &self.load.loaded.stream, baseline);
         }
     }

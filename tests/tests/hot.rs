@@ -2,6 +2,8 @@
 //!
 //! `ES_HOT_SEED` makes the same choices again; the seed is printed.
 
+#[path = "hot/by_hand.rs"]
+mod by_hand;
 #[path = "hot/clients.rs"]
 mod clients;
 #[path = "hot/domain.rs"]
@@ -26,7 +28,7 @@ use clients::Habits;
 use random::Random;
 use slow::Slow;
 
-const HABITS: Habits = Habits { clients: 16, commands: 60, impatient: 20, keyed: 15, large: 25 };
+const HABITS: Habits = Habits { clients: 16, commands: 60, impatient: 20, keyed: 15, large: 25, expecting: 12 };
 
 fn seed() -> u64 {
     let named = std::env::var("ES_HOT_SEED").ok().and_then(|seed| seed.parse().ok());
@@ -49,7 +51,10 @@ async fn every_answer_is_what_a_store_that_fails_now_and_then_holds() {
         let store = Slow::new(seed);
         let told = clients::run(from_ref(&store), HABITS, seed).await;
         let seen = judge::judge(&store, told).await;
-        assert!(seen.done > 100 && seen.refused > 0 && seen.unknown > 0 && seen.idle > 0, "{seen:?}");
+        assert!(
+            seen.done > 100 && seen.refused > 0 && seen.unknown > 0 && seen.idle > 0 && seen.overtaken > 0,
+            "{seen:?}"
+        );
     }
 }
 
@@ -68,7 +73,18 @@ async fn every_answer_is_what_postgres_holds_while_another_process_writes() {
     let habits = Habits { clients: 8, ..HABITS };
     let told = clients::run(&[store.clone(), other], habits, seed()).await;
     let seen = judge::judge(&store, told).await;
-    assert!(seen.done > 200 && seen.refused > 0 && seen.failed == 0, "{seen:?}");
+    assert!(seen.done > 200 && seen.refused > 0 && seen.overtaken > 0 && seen.failed == 0, "{seen:?}");
+}
+
+/// Nobody else of the process meets what the other has written first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_is_what_postgres_holds_where_each_process_has_one_client() {
+    let (store, database) = migrated().await;
+    let other = PgStore::connect(database.url()).await.unwrap();
+    let habits = Habits { clients: 1, commands: 150, impatient: u64::MAX, ..HABITS };
+    let told = clients::run(&[store.clone(), other], habits, seed()).await;
+    let seen = judge::judge(&store, told).await;
+    assert!(seen.done > 50 && seen.refused > 0 && seen.failed == 0, "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,7 +116,14 @@ async fn every_answer_is_what_postgres_holds_while_connections_break() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_at_once_goes_out_together() {
     let (store, database) = migrated().await;
-    let habits = Habits { clients: 16, commands: 40, impatient: u64::MAX, keyed: u64::MAX, large: u64::MAX };
+    let habits = Habits {
+        clients: 16,
+        commands: 40,
+        impatient: u64::MAX,
+        keyed: u64::MAX,
+        large: u64::MAX,
+        expecting: u64::MAX,
+    };
     let told = clients::run(from_ref(&store), habits, 7).await;
     let seen = judge::judge(&store, told).await;
     let mut connection = PgConnection::connect(database.url()).await.unwrap();

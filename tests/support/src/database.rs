@@ -1,8 +1,10 @@
 //! A database of one test.
 
+use std::time::Duration;
+
 use crate::Server;
 use crate::random;
-use crate::server::on_own_runtime;
+use crate::server::{on_own_runtime, on_own_runtime_within};
 
 /// PostgreSQL cuts names at 63 bytes; the random part must survive.
 const LONGEST_LABEL: usize = 40;
@@ -12,6 +14,10 @@ const FAST_COPY: &str = " STRATEGY file_copy";
 
 /// The first version that knows [`FAST_COPY`].
 const FAST_COPY_SINCE: u32 = 15;
+
+/// So long a test waits until its database on a server of our own is dropped. A store that opens a connection in that moment cannot
+/// go on with it, because its runtime waits here; and the server waits for that connection, for a minute.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An empty database that belongs to one test alone.
 ///
@@ -119,9 +125,11 @@ impl Database {
     fn drop_now(&self) {
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let work = async |(server, statement): (Server, String)| server.execute(statement).await;
-        let dropped = on_own_runtime(work, (self.server.clone(), statement));
+        let argument = (self.server.clone(), statement);
         // A server of our own may have been killed by the test, and takes the database with it anyway.
-        if let (Err(e), None) = (dropped, self.server.own_cluster()) {
+        if self.server.own_cluster().is_some() {
+            on_own_runtime_within(PATIENCE, work, argument);
+        } else if let Err(e) = on_own_runtime(work, argument) {
             eprintln!("the test's database `{}` was not dropped: {e}", self.name);
         }
     }

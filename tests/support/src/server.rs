@@ -6,6 +6,8 @@ use crate::{Result, address};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A PostgreSQL server: the one you named, or one of our own.
 ///
@@ -241,9 +243,30 @@ pub(crate) fn on_own_runtime<A: Send + 'static, T: Send + 'static>(
     work: impl AsyncFnOnce(A) -> T + Send + 'static,
     argument: A,
 ) -> T {
-    let thread = std::thread::spawn(move || {
+    on_own_thread(work, argument).join().expect("the thread does not panic")
+}
+
+/// The same, which goes on alone when it takes longer than that.
+pub(crate) fn on_own_runtime_within<A: Send + 'static, T: Send + 'static>(
+    patience: Duration,
+    work: impl AsyncFnOnce(A) -> T + Send + 'static,
+    argument: A,
+) -> Option<T> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let and_tell = async move |argument| {
+        // Nobody listens when it took too long.
+        let _ = sender.send(work(argument).await);
+    };
+    on_own_thread(and_tell, argument);
+    receiver.recv_timeout(patience).ok()
+}
+
+fn on_own_thread<A: Send + 'static, T: Send + 'static>(
+    work: impl AsyncFnOnce(A) -> T + Send + 'static,
+    argument: A,
+) -> JoinHandle<T> {
+    std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime of our own").block_on(work(argument))
-    });
-    thread.join().expect("the thread does not panic")
+    })
 }

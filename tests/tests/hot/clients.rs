@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use es_core::{EventStore, EventStoreExt, ExecuteError, Outcome, Retry, Version};
+use es_core::{Conflict, EventStore, EventStoreExt, ExecuteError, ExpectedVersion, Outcome, Retry, Version};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -25,10 +25,14 @@ pub struct Told {
 pub enum What {
     Done(Outcome<Account>),
     Refused(TooLittle),
+    /// The stream was not at the version that was known before.
+    Overtaken(Conflict),
     /// Nothing was stored.
     Failed(ExecuteError<TooLittle>),
     /// Nobody knows.
     Unknown,
+    /// However patient the client was.
+    Unanswered,
 }
 
 /// How clients behave.
@@ -42,6 +46,8 @@ pub struct Habits {
     pub keyed: u64,
     /// One in so many is large.
     pub large: u64,
+    /// One in so many expects that nothing has come since the newest version that anybody was told of.
+    pub expecting: u64,
 }
 
 /// All clients of these handles, until they are through.
@@ -69,7 +75,7 @@ async fn be<S: EventStore>(
     for nth in 0..habits.commands {
         let actor = format!("{name}/{nth}");
         let since = Version(acknowledged.load(SeqCst));
-        let what = command(store, habits, &actor, &mut random).await;
+        let what = command(store, habits, &actor, since, &mut random).await;
         if let What::Done(outcome) = &what {
             acknowledged.fetch_max(outcome.version.0, SeqCst);
         }
@@ -78,7 +84,7 @@ async fn be<S: EventStore>(
     told
 }
 
-async fn command<S: EventStore>(store: &S, habits: Habits, actor: &str, random: &mut Random) -> What {
+async fn command<S: EventStore>(store: &S, habits: Habits, actor: &str, since: Version, random: &mut Random) -> What {
     let amount = 1 + random.below(9);
     let events = match random.below(8) {
         0 => vec![],
@@ -92,6 +98,8 @@ async fn command<S: EventStore>(store: &S, habits: Habits, actor: &str, random: 
         .retry(Retry::attempts(200).within(Duration::from_secs(60)))
         .actor(actor);
     let command = if random.below(habits.keyed) == 0 { command.idempotency_key(actor) } else { command };
+    let command =
+        if random.below(habits.expecting) == 0 { command.expect(ExpectedVersion::Exact(since)) } else { command };
     let patience = match random.below(habits.impatient) {
         0 => Duration::from_micros(random.below(3_000)),
         _ => Duration::from_secs(60),
@@ -99,9 +107,10 @@ async fn command<S: EventStore>(store: &S, habits: Habits, actor: &str, random: 
     match timeout(patience, command).await {
         Ok(Ok(outcome)) => What::Done(outcome),
         Ok(Err(ExecuteError::Rejected(refusal))) => What::Refused(refusal),
+        Ok(Err(ExecuteError::Conflict(conflict))) if !conflict.is_contention() => What::Overtaken(conflict),
         Ok(Err(ExecuteError::Store(es_core::Error::UnknownOutcome { .. }))) => What::Unknown,
         Ok(Err(error)) => What::Failed(error),
         Err(_) if patience.as_secs() < 1 => What::Unknown,
-        Err(_) => panic!("nobody answers {actor}"),
+        Err(_) => What::Unanswered,
     }
 }

@@ -1,6 +1,6 @@
 //! An account that commands come to all at once.
 
-use es_core::{Aggregate, Caching, Command, Context, Event, Handle, IntoEvents, Version};
+use es_core::{Aggregate, Caching, Command, Context, Event, Handle, IntoEvents, Snapshots, Version};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Event, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ pub enum AccountEvent {
     Withdrawn { amount: u64 },
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     pub balance: i64,
     /// In which order everything came.
@@ -28,6 +28,10 @@ impl Aggregate for Account {
         };
         self.balance += change;
         self.digest = self.digest.wrapping_mul(31).wrapping_add_signed(change);
+    }
+
+    fn snapshots() -> Snapshots<Self> {
+        Snapshots::every(10)
     }
 
     fn caching() -> Caching<Self> {

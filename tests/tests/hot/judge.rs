@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use es_core::{Aggregate, EventId, EventStore, EventStoreExt, Recorded, Version};
+use es_core::{Aggregate, EventId, EventStore, EventStoreExt, ExpectedVersion, Recorded, Version};
 
 use crate::clients::{ID, Told, What};
 use crate::domain::{Account, AccountEvent};
@@ -13,8 +13,11 @@ pub struct Seen {
     pub done: usize,
     pub idle: usize,
     pub refused: usize,
+    pub overtaken: usize,
     pub failed: usize,
     pub unknown: usize,
+    /// The last of the failures.
+    pub failure: Option<String>,
 }
 
 /// # Panics
@@ -23,6 +26,7 @@ pub async fn judge<S: EventStore>(store: &S, told: Vec<Told>) -> Seen {
     let stored = store.events::<Account>(ID).unwrap().collect().await.unwrap();
     let states = states(&stored);
     let mut seen = Seen::default();
+    let mut unanswered = Vec::new();
     let (mut known, mut may_be) = (HashMap::<EventId, String>::new(), HashSet::new());
     for Told { actor, since, what } in told {
         match what {
@@ -48,9 +52,20 @@ pub async fn judge<S: EventStore>(store: &S, told: Vec<Told>) -> Seen {
                 let upon = (refusal.balance, refusal.digest);
                 assert_eq!(upon, (state.balance, state.digest), "{actor}: refused for what never was");
             }
+            What::Overtaken(conflict) => {
+                seen.overtaken += 1;
+                assert_eq!(conflict.expected, ExpectedVersion::Exact(since), "{actor}");
+                assert!(conflict.actual > since, "{actor}: {conflict:?} for what was known to be past");
+                assert!(at(conflict.actual) < states.len(), "{actor}: {conflict:?} for what never was");
+            }
             What::Failed(error) => {
                 seen.failed += 1;
                 assert!(error.is_transient() || error.is_conflict(), "{actor}: {error:?}");
+                seen.failure = Some(format!("{actor}: {error:?}"));
+            }
+            What::Unanswered => {
+                unanswered.push(actor.clone());
+                may_be.insert(actor);
             }
             What::Unknown => {
                 seen.unknown += 1;
@@ -63,6 +78,7 @@ pub async fn judge<S: EventStore>(store: &S, told: Vec<Told>) -> Seen {
         let Some(actor) = &event.metadata.actor else { continue };
         assert!(known.contains_key(&event.id) || may_be.contains(actor), "nobody was told of {event:?}");
     }
+    assert!(unanswered.is_empty(), "nothing is lost or double, but nobody answers {unanswered:?}: {seen:?}");
     seen
 }
 

@@ -1,10 +1,11 @@
-//! A store in memory that takes its time, in order, and fails now and then.
+//! A store in memory that takes its time, in order, and fails now and then, or does with each append what a test says.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use es_core::{
     AggregateCache, Append, Appended, Bookmark, Error, EventId, EventStore, EventStoreExt, ExpectedVersion, Fold,
-    IdempotencyKey, KeyUse, LogPage, Position, ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
+    IdempotencyKey, KeyUse, LogPage, Position, ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Version,
+    Visit,
 };
 use es_memory::MemoryStore;
 use tokio::sync::{mpsc, oneshot};
@@ -13,20 +14,38 @@ use tokio::task::yield_now;
 use crate::domain::{Account, AccountEvent};
 use crate::random::Random;
 
-type Asked = (Append, oneshot::Sender<Result<Appended, Error>>);
+/// An append, and who waits for its answer.
+pub type Asked = (Append, oneshot::Sender<Result<Appended, Error>>);
 
 #[derive(Clone)]
 pub struct Slow {
     inner: MemoryStore,
     cache: Arc<AggregateCache>,
     appends: mpsc::UnboundedSender<Asked>,
+    offered: Arc<Mutex<Vec<Version>>>,
 }
 
 impl Slow {
     pub fn new(seed: u64) -> Self {
-        let (inner, (appends, asked)) = (MemoryStore::new(), mpsc::unbounded_channel());
-        tokio::spawn(work(inner.clone(), asked, Random::of(seed, 0)));
-        Self { inner, cache: Arc::default(), appends }
+        let (store, asked) = Self::by_hand();
+        tokio::spawn(work(store.inner.clone(), asked, Random::of(seed, 0)));
+        store
+    }
+
+    /// Nothing is appended: the test does it, in the order in which it is asked.
+    pub fn by_hand() -> (Self, mpsc::UnboundedReceiver<Asked>) {
+        let (appends, asked) = mpsc::unbounded_channel();
+        (Self { inner: MemoryStore::new(), cache: Arc::default(), appends, offered: Arc::default() }, asked)
+    }
+
+    /// What is stored, as another process has it.
+    pub fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+
+    /// The versions of the snapshots that were offered.
+    pub fn offered(&self) -> Vec<Version> {
+        self.offered.lock().unwrap().clone()
     }
 }
 
@@ -112,6 +131,7 @@ impl EventStore for Slow {
     }
 
     fn offer_snapshot(&self, snapshot: Snapshot) {
+        self.offered.lock().unwrap().push(snapshot.version);
         self.inner.offer_snapshot(snapshot);
     }
 

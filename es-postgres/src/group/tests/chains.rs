@@ -23,8 +23,10 @@ fn chain(id: &str, mut version: u64, mut last: Option<EventId>, counts: &[usize]
     chain
 }
 
-/// Sends these out, in their order: each has its place before the next one comes.
-async fn in_order(store: &PgStore, appends: Vec<Append>) -> Vec<Told> {
+/// Sends these out, in their order: each has its place before the next one comes, and none is answered before the last one has it.
+async fn in_order(store: &PgStore, database: &Database, appends: Vec<Append>) -> Vec<Told> {
+    let mut holder = PgConnection::connect(database.url()).await.unwrap();
+    run(&mut holder, "BEGIN; LOCK TABLE es.events IN SHARE ROW EXCLUSIVE MODE").await;
     let mut told = Vec::new();
     for append in appends {
         let store = store.clone();
@@ -33,6 +35,7 @@ async fn in_order(store: &PgStore, appends: Vec<Append>) -> Vec<Told> {
         assert!(early.is_pending());
         told.push(tokio::spawn(sent));
     }
+    run(&mut holder, "ROLLBACK").await;
     told
 }
 
@@ -52,7 +55,7 @@ fn are_conflicts(outcomes: &[Result<Appended, Error>]) -> bool {
 async fn those_that_follow_each_other_are_stored_in_order_as_few() {
     let (store, database) = store().await;
     let counts: Vec<usize> = (0..100).map(|n| 1 + n % 3).collect();
-    let told = in_order(&store, chain("a", 0, None, &counts)).await;
+    let told = in_order(&store, &database, chain("a", 0, None, &counts)).await;
     let mut version = 0;
     for (outcome, count) in outcomes(told).await.iter().zip(counts) {
         version += count as u64;
@@ -67,16 +70,16 @@ async fn those_that_follow_each_other_are_stored_in_order_as_few() {
 
 #[tokio::test]
 async fn what_is_behind_one_that_loses_loses_too() {
-    let (store, _database) = store().await;
+    let (store, database) = store().await;
     store.append(at("a", 0, 1)).await.unwrap();
     // Of these the first is too late, and the others would be in time, if versions were all.
-    let told = in_order(&store, chain("a", 0, None, &[1, 1, 2, 1])).await;
+    let told = in_order(&store, &database, chain("a", 0, None, &[1, 1, 2, 1])).await;
     assert!(are_conflicts(&outcomes(told).await));
     assert_eq!(log(&store).await, ["a 1"]);
     // In the middle of what goes out together, too.
     let mut appends = chain("b", 0, None, &[1, 1, 1, 1, 1]);
     appends[2].behind = Some(EventId::new());
-    let outcomes = outcomes(in_order(&store, appends).await).await;
+    let outcomes = outcomes(in_order(&store, &database, appends).await).await;
     assert_eq!(versions(&outcomes[..2]), [1, 2]);
     assert!(are_conflicts(&outcomes[2..]));
     assert!(store.group().unwrap().lines.is_empty());
@@ -89,7 +92,7 @@ async fn what_the_server_refuses_takes_along_what_is_behind_it_and_nothing_befor
     run(&mut owner, "ALTER TABLE es.events ADD CONSTRAINT whole CHECK (type <> 'order.broken')").await;
     let mut appends = chain("a", 0, None, &[1, 1, 2, 1, 1]);
     appends[2].events[1].event_type = "order.broken".into();
-    let outcomes = outcomes(in_order(&store, appends).await).await;
+    let outcomes = outcomes(in_order(&store, &database, appends).await).await;
     assert_eq!(versions(&outcomes[..2]), [1, 2]);
     assert!(matches!(outcomes[2], Err(Error::Store { .. })), "{:?}", outcomes[2]);
     assert!(are_conflicts(&outcomes[3..]));
@@ -99,23 +102,23 @@ async fn what_the_server_refuses_takes_along_what_is_behind_it_and_nothing_befor
 
 #[tokio::test]
 async fn what_goes_alone_has_its_place_among_them() {
-    let (store, _database) = store().await;
+    let (store, database) = store().await;
     let large = 40;
     let mut appends = chain("a", 0, None, &[1, 1, large, 1, 1, 1]);
     let keyed = appends[4].clone().idempotent();
     appends[4] = keyed;
     assert!(!batch::may_join(&Prepared::new(appends[2].clone()).unwrap()));
-    let outcomes = outcomes(in_order(&store, appends).await).await;
+    let outcomes = outcomes(in_order(&store, &database, appends).await).await;
     assert_eq!(versions(&outcomes), [1, 2, 42, 43, 44, 45]);
     assert!(store.group().unwrap().lines.is_empty());
 }
 
 #[tokio::test]
 async fn who_gives_up_takes_no_answer_along_but_of_those_behind() {
-    let (store, _database) = store().await;
+    let (store, database) = store().await;
     for given_up in 0..6 {
         let id = given_up.to_string();
-        let told = in_order(&store, chain(&id, 0, None, &[1; 6])).await;
+        let told = in_order(&store, &database, chain(&id, 0, None, &[1; 6])).await;
         told[given_up].abort();
         let mut stored = 0;
         for (nth, told) in told.into_iter().enumerate() {
