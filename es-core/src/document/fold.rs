@@ -1,6 +1,7 @@
 //! How a batch is folded into documents.
 
 use std::collections::HashMap;
+use std::mem;
 
 use crate::document::{Document, DocumentError, IntoKeys, InvalidKey, check_key, decode, encode};
 use crate::error::BoxError;
@@ -43,17 +44,23 @@ struct Folding<D> {
 struct Keys {
     keys: Vec<String>,
     numbers: HashMap<String, usize>,
+    /// For each key the last event that named it.
+    named_by: Vec<usize>,
 }
 
 impl Keys {
-    fn number(&mut self, key: &str) -> Result<usize, InvalidKey> {
+    /// The number of a key that an event names. `None` when the event has named it before.
+    fn named(&mut self, key: &str, event: usize) -> Result<Option<usize>, InvalidKey> {
         if let Some(&number) = self.numbers.get(key) {
-            return Ok(number);
+            let before = self.named_by.get_mut(number).map(|by| mem::replace(by, event));
+            return Ok((before != Some(event)).then_some(number));
         }
         check_key(key)?;
+        let number = self.keys.len();
         self.keys.push(key.to_owned());
-        self.numbers.insert(key.to_owned(), self.numbers.len());
-        Ok(self.numbers.len() - 1)
+        self.numbers.insert(key.to_owned(), number);
+        self.named_by.push(event);
+        Ok(Some(number))
     }
 }
 
@@ -61,11 +68,10 @@ impl<D: Document> Folding<D> {
     fn of(batch: &Batch<'_, D::Event>) -> Result<Self, BoxError> {
         let mut keys = Keys::default();
         let (mut changes, mut ends) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
-        for event in batch {
-            let (begin, mut checked) = (changes.len(), Ok(()));
-            D::key(event).each(&mut |key| match keys.number(key) {
-                Ok(number) if changes.iter().skip(begin).any(|of_event| *of_event == number) => {}
-                Ok(number) => changes.push(number),
+        for (nth, event) in batch.into_iter().enumerate() {
+            let mut checked = Ok(());
+            D::key(event).each(&mut |key| match keys.named(key, nth) {
+                Ok(number) => changes.extend(number),
                 Err(invalid) => checked = Err(invalid),
             });
             checked?;

@@ -197,6 +197,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
             Ok(appended) if appended.repeated => Ok(Step::Before),
             Ok(appended) => {
                 let before = take_in(basis, decided.reread, decided.ids.last());
+                basis.load.loaded.version = appended.version;
                 if let Some(snapshot) = due_snapshot(basis, &way.snapshots) {
                     self.store.offer_snapshot(snapshot);
                 }

@@ -277,6 +277,8 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             self.do_task(&lease, task).await?;
             return Err(Halt::Claim);
         }
+        // A batch that was under way when the last lease was lost.
+        self.pace.ended(0);
         let letters = self.store.dead_letters(&self.id).await?;
         let mut owned = Owned::new(lease, letters, self.settings.poll, wanted);
         self.publish(|progress| {

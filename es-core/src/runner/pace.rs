@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// Enough for a batch to be worth its transaction, and few enough for the slowest handler.
 const FIRST: u32 = 250;
 /// A full batch that is done within this time might as well be larger.
@@ -13,11 +15,13 @@ pub(super) struct Pace {
     most: u32,
     now: u32,
     late: Duration,
+    /// When the batch began that is under way.
+    begun: Option<Instant>,
 }
 
 impl Pace {
     pub(super) fn new(most: u32, lease: Duration) -> Self {
-        Self { most, now: most.min(FIRST), late: LATE.min(lease / 4) }
+        Self { most, now: most.min(FIRST), late: LATE.min(lease / 4), begun: None }
     }
 
     /// How many events to ask for.
@@ -25,8 +29,21 @@ impl Pace {
         self.now
     }
 
+    /// A batch begins.
+    pub(super) fn begins(&mut self) {
+        self.begun = Some(Instant::now());
+    }
+
+    /// It has ended, with so many events taken in; with none where it failed, or was left because its lease was lost meanwhile. What
+    /// took so long must not be as large the next time, or it never ends; and what failed soon is no reason to grow.
+    pub(super) fn ended(&mut self, events: usize) {
+        if let Some(begun) = self.begun.take() {
+            self.took(events, begun.elapsed());
+        }
+    }
+
     /// Learns from a batch.
-    pub(super) fn took(&mut self, events: usize, time: Duration) {
+    fn took(&mut self, events: usize, time: Duration) {
         let is_full = u32::try_from(events).is_ok_and(|events| events >= self.now);
         if time > self.late {
             self.now = (self.now / 2).max(1);
@@ -78,6 +95,20 @@ mod tests {
         let mut pace = Pace::new(1_000, Duration::from_millis(400));
         pace.took(250, Duration::from_millis(150));
         assert_eq!(pace.limit(), 125);
+    }
+
+    #[test]
+    fn a_batch_that_was_never_taken_in_is_smaller_the_next_time_if_it_took_long() {
+        let mut pace = Pace::new(1_000, LEASE);
+        pace.begun = Instant::now().checked_sub(SLOW);
+        assert!(pace.begun.is_some());
+        // The lease was lost, and is claimed again.
+        pace.ended(0);
+        assert_eq!(pace.limit(), 125);
+        pace.begins();
+        pace.ended(0);
+        pace.ended(0);
+        assert_eq!(pace.limit(), 125, "what failed at once says nothing");
     }
 
     #[test]

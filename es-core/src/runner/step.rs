@@ -4,7 +4,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::error::Error;
@@ -75,10 +74,12 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         if page.has_more() {
             ahead.spawn(self.read_behind(page.next, owned).in_current_span());
         }
-        let (events, end, begun) = (page.events.len(), page.next, Instant::now());
+        let (events, end) = (page.events.len(), page.next);
+        self.pace.begins();
         // On the heap: the futures of users' code, with all that it calls, may be larger than a stack is deep.
-        Box::pin(self.take_in_page(owned, page)).await?;
-        self.pace.took(events, begun.elapsed());
+        let taken = Box::pin(self.take_in_page(owned, page)).await;
+        self.pace.ended(if taken.is_ok() { events } else { 0 });
+        taken?;
         // Trouble with the next page is met again when it is read.
         let ahead = ahead.join_next().await.and_then(|read| read.ok()?.ok());
         // An empty page was read before the call that remembers appends, so it is no reason to wait.
