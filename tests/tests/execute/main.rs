@@ -518,8 +518,9 @@ mod snapshots {
         for _ in 0..4 {
             store.execute(PokeSlow { id: ada() }).await.unwrap();
         }
-        // The fourth command replays three events, which takes at least 6 ms; the first replays none.
-        assert!(store.offered().contains(&4) && !store.offered().contains(&1), "{:?}", store.offered());
+        // The fourth command replays three events, which takes at least 6 ms, unless an earlier one was slow enough to leave a
+        // snapshot; the first replays none.
+        assert!(matches!(store.offered().first(), Some(2..=4)), "{:?}", store.offered());
     }
 }
 
