@@ -331,3 +331,19 @@ impl fmt::Display for ExpectedVersion {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test has nobody to hand an error to")]
+mod tests {
+    use super::*;
+
+    /// As a database sorts by two columns, whatever characters a category has.
+    #[test]
+    fn streams_sort_by_category_and_then_by_id() {
+        let stream = |category: &str, id: &str| StreamId::new(category, id).unwrap();
+        let sorted = [stream("a", "z"), stream("a+", "a"), stream("a+", "b-c"), stream("b", "a")];
+        assert!(sorted.is_sorted());
+        assert!(!sorted.iter().map(ToString::to_string).is_sorted(), "by their texts they would not be");
+        assert_eq!((sorted[2].category(), sorted[2].id()), ("a+", "b-c"));
+    }
+}

@@ -18,3 +18,10 @@ runner_tests!(async { MemoryStore::new() });
 fn what_a_fenced_owner_wrote_is_rolled_back() {
     es_core::conformance::run(async { MemoryStore::new() }, suite::lifecycle::what_a_fenced_owner_wrote_is_rolled_back);
 }
+
+/// Here only, for the same reason.
+#[test]
+fn what_outlives_its_lease_is_smaller_the_next_time() {
+    let case = suite::lifecycle::what_outlives_its_lease_is_smaller_the_next_time;
+    es_core::conformance::run(async { MemoryStore::new() }, case);
+}

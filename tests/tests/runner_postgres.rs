@@ -6,11 +6,11 @@ mod suite;
 #[path = "runner/on_postgres.rs"]
 mod on_postgres;
 
-use es_core::{FailureClass, OnFailure, ProjectionId, Projector, ReadModelStore, Recorded, Runner};
+use es_core::{FailureClass, OnFailure, Phase, ProjectionId, Projector, ReadModelStore, Recorded, Runner};
 use on_postgres::open;
 use sqlx::PgConnection;
 use suite::domain::AccountEvent;
-use suite::world::{self, account, giving_up, put_texts};
+use suite::world::{self, account, giving_up, put_texts, until};
 
 runner_tests!(open());
 
@@ -36,6 +36,37 @@ async fn what_the_server_has_no_time_for_is_of_that_class() {
     let running = Runner::new(store.clone()).settings(giving_up(OnFailure::stop())).add(Slow).start().await.unwrap();
     let (_, reason) = running.stopped().await;
     assert_eq!(reason.class(), Some(FailureClass::TooSlow), "{reason:?}");
+    running.stop().await;
+}
+
+/// Loses its connection, and says so in words of its own.
+struct CutOff;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the balance was not written")]
+struct NotWritten(#[from] sqlx::Error);
+
+impl Projector for CutOff {
+    const NAME: &'static str = "cut_off";
+    type Event = AccountEvent;
+    type Target = PgConnection;
+    type Error = NotWritten;
+
+    async fn project(&self, _: &Recorded<AccountEvent>, db: &mut PgConnection) -> Result<(), NotWritten> {
+        Ok(sqlx::query("SELECT pg_terminate_backend(pg_backend_pid())").execute(db).await.map(drop)?)
+    }
+}
+
+#[tokio::test]
+async fn trouble_that_will_pass_is_the_stores_whatever_it_is_wrapped_in() {
+    let (store, _database) = open().await.unwrap();
+    put_texts(&store, "ada", &["one"]).await;
+    let running = Runner::new(store.clone()).settings(giving_up(OnFailure::skip())).add(CutOff).start().await.unwrap();
+    let phase = || running.progress()[0].1.phase.clone();
+    // It is tried more often than the policy says, and not left out.
+    until("it was tried again", || async { matches!(phase(), Phase::Retrying { attempts: 4.., .. }) }).await;
+    assert!(matches!(phase(), Phase::Retrying { class: FailureClass::Store, .. }), "{:?}", phase());
+    assert_eq!(store.dead_letters(&ProjectionId::new("cut_off", 1).unwrap()).await.unwrap(), []);
     running.stop().await;
 }
 

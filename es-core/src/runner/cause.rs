@@ -52,6 +52,10 @@ pub(super) fn class_of(store: &impl ReadModelStore, error: &BoxError) -> Failure
     if store.is_too_slow(error) {
         return FailureClass::TooSlow;
     }
+    // Also where code has wrapped it in an error of its own.
+    if store.is_transient(error) {
+        return FailureClass::Store;
+    }
     if let Some(document) = error.downcast_ref() {
         return class_of_document(document);
     }

@@ -307,11 +307,10 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
 
     /// Waits until trouble with the store may have passed, if the error is of that kind; otherwise the error comes back.
     pub(super) async fn wait_out_trouble(&mut self, error: BoxError, attempts: u32) -> Result<(), TroubleError> {
+        self.part.failed(class_of(&self.store, &error));
         if !self.store.is_transient(&error) {
-            self.part.failed(class_of(&self.store, &error));
             return Err(TroubleError::Lasting(error));
         }
-        self.part.failed(FailureClass::Store);
         self.wait_out(&error, attempts, STORE_TROUBLE).await.map_err(TroubleError::Halt)
     }
 

@@ -200,3 +200,25 @@ pub async fn what_a_fenced_owner_wrote_is_rolled_back<S: World>(store: S) {
     awake.stop().await;
     runtime.shutdown_background();
 }
+
+/// A batch that keeps its thread for longer than the lease is lost to another process, which would have to do the same.
+#[allow(dead_code, reason = "it is not for stores with sockets")]
+pub async fn what_outlives_its_lease_is_smaller_the_next_time<S: World>(store: S) {
+    const EVENTS: u32 = 400;
+    let all: Vec<String> = (0..EVENTS).map(|number| number.to_string()).collect();
+    put_texts(&store, "ada", &all.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    let mut processes = Vec::new();
+    for _ in 0..2 {
+        let (theirs, script) = (store.clone(), Script::new());
+        // The first batch, of 250, takes two leases.
+        script.weight.store(5, Ordering::SeqCst);
+        processes.push(runtime.spawn(async move { start(&theirs, &script).await }).await.unwrap());
+    }
+    until("all is taken in", || async { status(&store, &id("notes")).await.events == u64::from(EVENTS) }).await;
+    assert_exactly_once(&store.notes().await, all.len());
+    for process in processes {
+        process.stop().await;
+    }
+    runtime.shutdown_background();
+}

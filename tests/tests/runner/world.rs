@@ -60,6 +60,8 @@ pub struct Script {
     pub calls: AtomicU32,
     /// How many milliseconds each event takes.
     pub slowness: AtomicU64,
+    /// How many milliseconds each event keeps the thread.
+    pub weight: AtomicU64,
     /// How many events each batch had that it was called with.
     pub batches: Mutex<Vec<usize>>,
 }
@@ -103,6 +105,10 @@ impl Script {
         match self.slowness.load(Ordering::SeqCst) {
             0 => {}
             slowness => tokio::time::sleep(Duration::from_millis(slowness)).await,
+        }
+        match self.weight.load(Ordering::SeqCst) {
+            0 => {}
+            weight => std::thread::sleep(Duration::from_millis(weight)),
         }
         while self.held.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(2)).await;
