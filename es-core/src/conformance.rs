@@ -48,6 +48,7 @@ pub mod execute;
 pub mod hostile;
 pub mod idempotency;
 pub mod import;
+pub mod import_batch;
 pub mod log;
 pub mod read;
 pub mod read_model;
@@ -349,7 +350,7 @@ pub trait ImportCandidate: Candidate + ImportStore {}
 
 impl<S: Candidate + ImportStore> ImportCandidate for S {}
 
-/// Makes a test of each case about [imports](crate::ImportStore), in the module `import`.
+/// Makes a test of each case about [imports](crate::ImportStore), in the modules `import` and `import_batch`.
 ///
 /// It takes what [`conformance_tests!`](crate::conformance_tests) takes, for a store that imports events too.
 ///
@@ -382,6 +383,12 @@ macro_rules! import_conformance_tests {
                 an_export_is_the_log_and_can_be_imported
                 imports_and_appends_go_on_side_by_side
                 one_of_import_and_append_gets_a_version
+            }
+            import_batch {
+                a_batch_tells_what_it_stored
+                a_refused_batch_stores_nothing
+                readers_see_whole_batches
+                dropped_batches_are_whole_or_absent
             }
         }
     };

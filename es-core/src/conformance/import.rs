@@ -108,7 +108,8 @@ pub async fn imported_equals_appended<S: ImportCandidate>(store: S) {
     }
     let (a, b) = (whole(&store, &imported).await, whole(&store, &appended).await);
     let told = |seen: &Seen| (seen.version, seen.event_type.clone(), seen.schema_version, seen.payload.clone());
-    assert_eq!(a.iter().map(told).collect::<Vec<_>>(), b.iter().map(told).collect::<Vec<_>>());
+    let [a, b] = [a, b].map(|events| events.iter().map(told).collect::<Vec<_>>());
+    assert_eq!(a, b, "an imported event reads as an appended one");
     let folded =
         [super::support::load(&store, &imported, None).await, super::support::load(&store, &appended, None).await];
     assert_eq!(folded[0].events, folded[1].events, "a load folds imported events as it does others");
@@ -139,7 +140,8 @@ pub async fn importing_again_changes_nothing<S: ImportCandidate>(store: S) {
     let given = mixed(&mut Lot::new(), 5, 200);
     import(&store, given.clone()).await;
     let first = log(&store).await;
-    assert_eq!(import(&store, given.clone()).await, Imported { stored: 0, there: 200 });
+    let again = import(&store, given.clone()).await;
+    assert_eq!(again, Imported { stored: 0, there: 200 }, "what is there is passed over");
     assert_eq!(import(&store, given[120..].to_vec()).await, Imported { stored: 0, there: 80 });
     assert_eq!(log(&store).await, first, "what is imported again is where it was");
 }
@@ -154,9 +156,10 @@ pub async fn an_import_goes_on_where_one_ended<S: ImportCandidate>(store: S) {
         let expected = Imported { stored: (part.len() - come) as u64, there: come as u64 };
         come = part.len();
         let size = 1 + usize::try_from(lot.below(50)).unwrap_or(0);
-        assert_eq!(store.import(part).batches_of(size).await.expect("it goes on"), expected);
+        assert_eq!(store.import(part).batches_of(size).await.expect("it goes on"), expected, "it goes on");
     }
-    assert_eq!(log(&store).await.iter().map(as_past).collect::<Vec<_>>(), given);
+    let stored: Vec<_> = log(&store).await.iter().map(as_past).collect();
+    assert_eq!(stored, given, "it ends as one that was never interrupted");
 }
 
 /// The same event twice in the source is one event, in whichever batches it comes.
@@ -165,7 +168,8 @@ pub async fn an_event_that_comes_twice_is_stored_once<S: ImportCandidate>(store:
         let stream = stream(&format!("twice by {size}"));
         let events = history(&stream, [1, 2, 2, 3, 1, 2, 3, 4, 4]);
         let imported = store.import(events).batches_of(size).await.expect("an event is known again");
-        assert_eq!((imported, whole(&store, &stream).await.len()), (Imported { stored: 4, there: 5 }, 4));
+        let there = whole(&store, &stream).await.len();
+        assert_eq!((imported, there), (Imported { stored: 4, there: 5 }, 4), "an event that comes twice is one event");
     }
 }
 
@@ -214,7 +218,7 @@ pub async fn an_import_goes_behind_an_append<S: ImportCandidate>(store: S) {
     append(&store, &stream, NoStream, added_all([1, 2])).await.expect("the stream is empty");
     import(&store, history(&stream, 3..=5)).await;
     append(&store, &stream, Exact(Version(5)), added_all([6])).await.expect("the stream is as expected");
-    assert_eq!(amounts(&whole(&store, &stream).await), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(amounts(&whole(&store, &stream).await), [1, 2, 3, 4, 5, 6], "imports and appends go behind each other");
 }
 
 /// What an append refuses, an import refuses, and tells which event it is. Everything before it is stored.
@@ -248,7 +252,8 @@ pub async fn a_malformed_event_ends_the_import<S: ImportCandidate>(store: S) {
         let (imported, of, _, source) = refused(&store, events).await;
         assert_eq!((imported, of), (3, bad.clone()), "{name}: everything before it is stored, and it is named");
         assert!(matches!(&source, Error::InvalidAppend(e) if expected(e)), "{name}: {source:?}");
-        assert_eq!((whole(&store, &good).await.len(), whole(&store, &bad).await.len()), (3, 0), "{name}");
+        let stored = (whole(&store, &good).await.len(), whole(&store, &bad).await.len());
+        assert_eq!(stored, (3, 0), "{name}: what comes before a malformed event is stored, and nothing behind");
     }
 }
 
@@ -263,7 +268,7 @@ pub async fn a_source_that_fails_ends_the_import<S: ImportCandidate>(store: S) {
         }
         other => panic!("a source that fails ends the import, but the answer was {other:?}"),
     }
-    assert_eq!(whole(&store, &stream).await.len(), 3);
+    assert_eq!(whole(&store, &stream).await.len(), 3, "everything before the failure is stored");
 }
 
 /// After each batch it is told how far it has come.
@@ -275,7 +280,7 @@ pub async fn progress_is_told_batch_by_batch<S: ImportCandidate>(store: S) {
         }
     };
     store.import(history(&stream("told"), 1..=25)).batches_of(10).on_progress(tell).await.expect("it is imported");
-    assert_eq!(told.lock().map(|told| told.clone()).unwrap_or_default(), [10, 20, 25]);
+    assert_eq!(told.lock().map(|told| told.clone()).unwrap_or_default(), [10, 20, 25], "each batch is told of");
 }
 
 /// What an export gives is the log, and can be imported as it is: into the same store, it is there already.
