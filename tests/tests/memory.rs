@@ -140,6 +140,7 @@ mod caught {
             ("concurrency", include_str!("../../es-core/src/conformance/concurrency.rs")),
             ("conversation", include_str!("../../es-core/src/conformance/conversation.rs")),
             ("execute", include_str!("../../es-core/src/conformance/execute.rs")),
+            ("export", include_str!("../../es-core/src/conformance/export.rs")),
             ("hostile", include_str!("../../es-core/src/conformance/hostile.rs")),
             ("idempotency", include_str!("../../es-core/src/conformance/idempotency.rs")),
             ("import", include_str!("../../es-core/src/conformance/import.rs")),
@@ -294,7 +295,10 @@ mod caught {
         a_lost_event_before_a_malformed_one: LosesTheLastOfABatch by import::a_malformed_event_ends_the_import, "before a malformed event is stored";
         a_lost_event_before_a_failure: LosesTheLastOfABatch by import::a_source_that_fails_ends_the_import, "before the failure is stored";
         a_batch_that_is_counted_wrong: CountsWhatWasThere by import::progress_is_told_batch_by_batch, "each batch is told of";
-        an_export_that_skips: SkipsAtThePageBorder by import::an_export_is_the_log_and_can_be_imported, "an export is the log";
+        a_payload_that_is_cut: RewritesJson by import::a_batch_of_much_is_full, "comes back whole";
+        an_export_that_skips: SkipsAtThePageBorder by export::an_export_is_the_log_and_can_be_imported, "an export is the log";
+        an_export_that_repeats: RepeatsAtThePageBorder by export::an_export_goes_on_where_one_came_to, "goes on where another came to";
+        an_export_of_all_slices: IgnoresSlices by export::an_export_gives_what_was_asked_for, "the streams in the slices";
         imports_over_each_other: ChecksThenActs by import::imports_and_appends_go_on_side_by_side, "each event is";
         an_import_and_an_append: ChecksThenActs by import::one_of_import_and_append_gets_a_version, "one of them wins";
         a_wrong_count: CountsWhatWasThere by import_batch::a_batch_tells_what_it_stored, "were not there";

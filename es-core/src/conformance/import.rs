@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::ImportCandidate;
-use super::support::{Lot, Seen, added_all, amounts, append, fill, log, read_on, side_by_side, stream, whole};
+use super::support::{Lot, Seen, added_all, amounts, append, fill, log, side_by_side, stream, whole};
 use crate::error::{Error, InvalidAppend};
 use crate::import::{ImportError, Imported};
 use crate::metadata::{CausationId, CorrelationId, EventId, Metadata};
 use crate::past::PastEvent;
-use crate::recorded::{MAX_EVENT_TYPE_BYTES, Position};
-use crate::store::{EventStoreExt, ReadLog};
+use crate::recorded::MAX_EVENT_TYPE_BYTES;
+use crate::store::EventStoreExt;
 use crate::stream::ExpectedVersion::{Exact, NoStream};
 use crate::stream::{ExpectedVersion, StreamId, Version};
 use crate::timestamp::Timestamp;
@@ -34,7 +34,7 @@ fn history(stream: &StreamId, versions: impl IntoIterator<Item = u64>) -> Vec<Pa
 }
 
 /// Events of several streams, mixed by lot, with all that an event can have.
-fn mixed(lot: &mut Lot, streams: u64, events: u64) -> Vec<PastEvent> {
+pub(super) fn mixed(lot: &mut Lot, streams: u64, events: u64) -> Vec<PastEvent> {
     let mut versions = BTreeMap::new();
     let mut event = |number: u64| {
         let name = lot.below(streams);
@@ -55,7 +55,7 @@ fn mixed(lot: &mut Lot, streams: u64, events: u64) -> Vec<PastEvent> {
 }
 
 /// What was stored, as it was given.
-fn as_past(seen: &Seen) -> PastEvent {
+pub(super) fn as_past(seen: &Seen) -> PastEvent {
     PastEvent::new(
         seen.stream.clone(),
         seen.version,
@@ -68,7 +68,7 @@ fn as_past(seen: &Seen) -> PastEvent {
     .recorded_at(seen.recorded_at)
 }
 
-async fn import<S: ImportCandidate>(store: &S, events: Vec<PastEvent>) -> Imported {
+pub(super) async fn import<S: ImportCandidate>(store: &S, events: Vec<PastEvent>) -> Imported {
     store.import(events).await.expect("what can be imported is")
 }
 
@@ -242,7 +242,7 @@ pub async fn a_malformed_event_ends_the_import<S: ImportCandidate>(store: S) {
         ("uncounted", |e| PastEvent { version: Version(0), ..e }, |e| matches!(e, InvalidAppend::Version(_))),
         (
             "early",
-            |e| e.recorded_at(Timestamp::now() + std::time::Duration::from_secs(3_600)),
+            |e| e.recorded_at(Timestamp::now() + std::time::Duration::from_secs(120)),
             |e| matches!(e, InvalidAppend::RecordedAt(_)),
         ),
     ];
@@ -271,6 +271,26 @@ pub async fn a_source_that_fails_ends_the_import<S: ImportCandidate>(store: S) {
     assert_eq!(whole(&store, &stream).await.len(), 3, "everything before the failure is stored");
 }
 
+/// A batch is full, too, when its events have 8 MiB of payload.
+pub async fn a_batch_of_much_is_full<S: ImportCandidate>(store: S) {
+    let (stream, told) = (stream("much"), Arc::new(Mutex::new(Vec::new())));
+    let much = |version| PastEvent {
+        payload: format!(r#"{{"amount":{version},"note":"{}"}}"#, "x".repeat(5 << 20)).into(),
+        ..past(&stream, version, version)
+    };
+    let given: Vec<PastEvent> = (1..=3).map(much).collect();
+    let tell = |imported: Imported| {
+        if let Ok(mut told) = told.lock() {
+            told.push(imported.events());
+        }
+    };
+    store.import(given.clone()).on_progress(tell).await.expect("events with much to say are imported");
+    assert_eq!(told.lock().map(|told| told.clone()).unwrap_or_default(), [2, 3], "8 MiB are a batch");
+    let stored = whole(&store, &stream).await;
+    let is_whole = |(stored, given): (&Seen, &PastEvent)| *stored.payload == *given.payload;
+    assert!(stored.iter().zip(&given).all(is_whole) && stored.len() == 3, "what is long comes back whole");
+}
+
 /// After each batch it is told how far it has come.
 pub async fn progress_is_told_batch_by_batch<S: ImportCandidate>(store: S) {
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -281,28 +301,6 @@ pub async fn progress_is_told_batch_by_batch<S: ImportCandidate>(store: S) {
     };
     store.import(history(&stream("told"), 1..=25)).batches_of(10).on_progress(tell).await.expect("it is imported");
     assert_eq!(told.lock().map(|told| told.clone()).unwrap_or_default(), [10, 20, 25], "each batch is told of");
-}
-
-/// What an export gives is the log, and can be imported as it is: into the same store, it is there already.
-pub async fn an_export_is_the_log_and_can_be_imported<S: ImportCandidate>(store: S) {
-    import(&store, mixed(&mut Lot::new(), 5, 120)).await;
-    fill(&store, &stream("mixed 0"), [1, 2, 3]).await;
-    let (seen, end) = read_on(&store, ReadLog::after(Position::START)).await;
-    let expected: Vec<_> = seen.iter().map(as_past).collect();
-    for size in [1, 7, 1_000] {
-        let (mut export, mut exported) = (store.export().pages_of(size), Vec::new());
-        while let Some(event) = export.next().await.expect("the log can be read") {
-            exported.push(event);
-        }
-        assert_eq!((&exported, export.position()), (&expected, end), "an export is the log");
-    }
-    let mut behind = store.export().after(seen[119].place());
-    assert_eq!(behind.next().await.expect("the log can be read").as_ref(), Some(&expected[120]));
-    let again = store.import_stream(store.export()).await.expect("what was exported can be imported");
-    assert_eq!(again, Imported { stored: 0, there: 123 });
-    let lines: Vec<String> = expected.iter().filter_map(|event| serde_json::to_string(event).ok()).collect();
-    let again = store.import(lines.iter().map(|line| serde_json::from_str::<PastEvent>(line))).await;
-    assert_eq!(again.expect("what was written as JSON can be imported"), Imported { stored: 0, there: 123 });
 }
 
 /// Several imports of the same events at once, beside appends: each event is there once, and the log is whole.

@@ -1,5 +1,6 @@
 //! A store in memory that takes its time, in order, and fails now and then, or does with each append what a test says.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use es_core::{
@@ -22,6 +23,7 @@ pub struct Slow {
     inner: MemoryStore,
     cache: Arc<AggregateCache>,
     appends: mpsc::UnboundedSender<Asked>,
+    answers_at_once: Arc<AtomicBool>,
     offered: Arc<Mutex<Vec<Version>>>,
 }
 
@@ -35,7 +37,13 @@ impl Slow {
     /// Nothing is appended: the test does it, in the order in which it is asked.
     pub fn by_hand() -> (Self, mpsc::UnboundedReceiver<Asked>) {
         let (appends, asked) = mpsc::unbounded_channel();
-        (Self { inner: MemoryStore::new(), cache: Arc::default(), appends, offered: Arc::default() }, asked)
+        let (cache, answers_at_once, offered) = Default::default();
+        (Self { inner: MemoryStore::new(), cache, appends, answers_at_once, offered }, asked)
+    }
+
+    /// The next append is answered as soon as it is asked for, and nobody has a hand in it.
+    pub fn answer_the_next_at_once(&self) {
+        self.answers_at_once.store(true, Ordering::Relaxed);
     }
 
     /// What is stored, as another process has it.
@@ -73,6 +81,9 @@ async fn work(store: MemoryStore, mut asked: mpsc::UnboundedReceiver<Asked>, mut
 
 impl EventStore for Slow {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
+        if self.answers_at_once.swap(false, Ordering::Relaxed) {
+            return self.inner.append(append).await;
+        }
         let (answer, answered) = oneshot::channel();
         self.appends.send((append, answer)).map_err(|_| Error::store("nobody is there"))?;
         answered.await.map_err(Error::store)?
