@@ -87,7 +87,7 @@ async fn what_a_paused_read_model_will_show_is_not_waited_for() {
     let app = service(&store);
     let running = Runner::new(store.clone()).document::<Balance>().start().await.unwrap();
     let id = ProjectionId::new(Balance::NAME, Balance::VERSION).unwrap();
-    assert!(store.control(&id, Control::Pause).await.unwrap());
+    assert!(store.control(&id, Control::Pause).await.unwrap().is_accepted());
     let answer = pay_in(&app, &[("prefer", "wait=20")]).await;
     assert_eq!((answer.status.as_u16(), answer.header("not-visible")), (202, Some("paused")));
     assert_eq!((answer.header("preference-applied"), answer.header("retry-after")), (None, None));
