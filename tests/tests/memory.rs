@@ -26,7 +26,8 @@ mod unbroken {
 mod in_memory {
     use super::*;
     use es_core::{
-        Append, EventStore, ExpectedVersion, NewEvent, Position, RawEvent, ReadLog, ReadStream, StreamId, Version,
+        Append, EventStore, EventStoreExt, ExpectedVersion, NewEvent, Position, RawEvent, ReadLog, ReadStream,
+        StreamId, Version,
     };
 
     /// More appends than are copied out of a lock at once.
@@ -72,6 +73,15 @@ mod in_memory {
         let page = store.read_log(ReadLog::after(Position::START).limit(u32::MAX), &mut visit).await.unwrap();
         assert!(page.at_end);
         assert_eq!(places, (1..=end).map(Position).collect::<Vec<_>>());
+    }
+
+    /// What is there is looked up page by page, too.
+    #[tokio::test]
+    async fn many_appends_are_known_again() {
+        let (store, stream) = (MemoryStore::new(), StreamId::new("tally", "1").unwrap());
+        fill(&store, &stream).await;
+        let again = store.import_stream(store.export()).await.unwrap();
+        assert_eq!((again.stored, again.there), (0, APPENDS + APPENDS / 2));
     }
 
     #[test]

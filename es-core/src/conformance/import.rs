@@ -49,7 +49,8 @@ pub(super) fn mixed(lot: &mut Lot, streams: u64, events: u64) -> Vec<PastEvent> 
             metadata = metadata.with_actor("ada").with_header("number", number.to_string());
         }
         let stream = stream(&format!("mixed {name}"));
-        past(&stream, *version, number).id(EventId::new()).metadata(metadata).recorded_at(moment(number))
+        let event = past(&stream, *version, number).id(EventId::new()).metadata(metadata).recorded_at(moment(number));
+        PastEvent { schema_version: 1 + u32::try_from(lot.below(4)).unwrap_or(0), ..event }
     };
     (0..events).map(&mut event).collect()
 }

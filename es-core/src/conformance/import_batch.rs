@@ -1,13 +1,17 @@
 //! A batch of an import is stored as one, whoever looks and whatever happens: what [`ImportStore`](crate::ImportStore) says,
 //! without the comfort of an [`Import`](crate::Import).
 
+use std::time::Duration;
+
 use super::ImportCandidate;
 use super::support::{Lot, PollAtMost, amounts, fill, log, side_by_side, stream, whole};
 use crate::error::Error;
+use crate::metadata::EventId;
 use crate::past::PastEvent;
 use crate::store::ImportBatch;
 use crate::stream::ExpectedVersion::Exact;
 use crate::stream::{StreamId, Version};
+use crate::timestamp::Timestamp;
 
 /// The events of a stream at these versions, which are their amounts.
 fn history(stream: &StreamId, versions: impl IntoIterator<Item = u64>) -> impl Iterator<Item = PastEvent> {
@@ -31,15 +35,31 @@ pub async fn a_batch_tells_what_it_stored<S: ImportCandidate>(store: S) {
         let stored = store.import_batch(&batch(history(&a, 1..=events).chain(history(&b, 1..=events)))).await;
         assert_eq!(stored.expect("it is stored"), expected, "a batch tells how many of its events were not there");
     }
+    let (ahead, in_a_moment) = (stream("ahead"), Timestamp::now() + Duration::from_secs(30));
+    let from_elsewhere = history(&ahead, 1..=1).map(|event| event.recorded_at(in_a_moment));
+    let stored = store.import_batch(&batch(from_elsewhere)).await;
+    assert_eq!(stored.expect("clocks differ"), 1, "an event of a clock that is a little ahead is stored");
     let stored = store.import_batch(&ImportBatch::default()).await.expect("there is nothing to fail");
-    assert_eq!((stored, log(&store).await.len()), (0, 10), "a batch without events stores nothing");
+    assert_eq!((stored, log(&store).await.len()), (0, 11), "a batch without events stores nothing");
 }
 
 /// An event that does not fit is named, and nothing of its batch is stored: neither before nor behind it.
 pub async fn a_refused_batch_stores_nothing<S: ImportCandidate>(store: S) {
     let taken = stream("taken");
     fill(&store, &taken, [7, 8, 9]).await;
+    store.import_batch(&batch(history(&stream("known"), 1..=3))).await.expect("it is stored");
     let before = log(&store).await;
+    // Those before the third are there, and are the same.
+    let mut known: Vec<_> = history(&stream("known"), 1..=5).collect();
+    known[2].id = Some(EventId::new());
+    let answer = store.import_batch(&batch(known)).await;
+    let Err(Error::Conflict(conflict)) = answer else { panic!("another event in its place is a conflict") };
+    assert_eq!(
+        (conflict.expected, conflict.actual),
+        (Exact(Version(2)), Version(3)),
+        "a conflict names the first event that does not fit, and what is there"
+    );
+    assert_eq!(log(&store).await, before, "of a batch that is refused nothing is stored");
     for (first, actual, name) in [(1, 3, "taken"), (3, 3, "taken"), (5, 3, "taken"), (2, 0, "nothing there")] {
         let (good, bad, other) = (stream("good"), stream(name), stream("other"));
         let events = history(&good, 1..=2).chain(history(&bad, first..=6)).chain(history(&other, 1..=2));
