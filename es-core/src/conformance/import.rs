@@ -194,6 +194,11 @@ pub async fn another_event_in_its_place_is_a_conflict<S: ImportCandidate>(store:
     }
     assert_eq!(amounts(&whole(&store, &stream).await), [1, 2, 3]);
     assert!(whole(&store, &other).await.is_empty());
+    let known = super::support::stream("known");
+    import(&store, history(&known, 1..=3)).await;
+    let events = [history(&known, 1..=2), vec![past(&known, 3, 77)], history(&other, 1..=2)].concat();
+    let (imported, of, version, _) = refused(&store, events).await;
+    assert_eq!((imported, of, version), (2, known, Version(3)), "what is there and the same is no conflict");
 }
 
 /// A version that the stream is too short for is a conflict, whether the gap is in the source or before it.
