@@ -12,7 +12,7 @@ use crate::stream::{MAX_CATEGORY_BYTES, MAX_ID_BYTES, StreamId};
 /// use es_core::{MAX_CATEGORY_BYTES, MAX_ID_BYTES, MAX_KEY_BYTES, StreamId};
 ///
 /// let longest = StreamId::new("c".repeat(MAX_CATEGORY_BYTES), "7".repeat(MAX_ID_BYTES))?;
-/// assert_eq!(longest.as_str().len(), MAX_KEY_BYTES);
+/// assert_eq!(longest.to_string().len(), MAX_KEY_BYTES);
 /// # Ok::<(), es_core::InvalidStreamId>(())
 /// ```
 pub const MAX_KEY_BYTES: usize = MAX_CATEGORY_BYTES + 1 + MAX_ID_BYTES;

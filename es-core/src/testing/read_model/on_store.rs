@@ -37,7 +37,7 @@ const PAGE: u32 = 500;
 /// #     type Event = AccountEvent;
 /// #     fn apply(&mut self, _: AccountEvent) {}
 /// # }
-/// # #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// # #[derive(Default, PartialEq, serde::Serialize, serde::Deserialize)]
 /// # struct Balance { cents: i64 }
 /// # impl Document for Balance {
 /// #     const NAME: &'static str = "balance";
