@@ -1,6 +1,6 @@
 //! A store in memory that takes its time, in order, and fails now and then, or does with each append what a test says.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use es_core::{
@@ -25,6 +25,7 @@ pub struct Slow {
     appends: mpsc::UnboundedSender<Asked>,
     answers_at_once: Arc<AtomicBool>,
     offered: Arc<Mutex<Vec<Version>>>,
+    loads: Arc<AtomicU32>,
 }
 
 impl Slow {
@@ -37,18 +38,23 @@ impl Slow {
     /// Nothing is appended: the test does it, in the order in which it is asked.
     pub fn by_hand() -> (Self, mpsc::UnboundedReceiver<Asked>) {
         let (appends, asked) = mpsc::unbounded_channel();
-        let (cache, answers_at_once, offered) = Default::default();
-        (Self { inner: MemoryStore::new(), cache, appends, answers_at_once, offered }, asked)
+        let (cache, answers_at_once, offered, loads) = Default::default();
+        (Self { inner: MemoryStore::new(), cache, appends, answers_at_once, offered, loads }, asked)
     }
 
     /// The next append is answered as soon as it is asked for, and nobody has a hand in it.
     pub fn answer_the_next_at_once(&self) {
-        self.answers_at_once.store(true, Ordering::Relaxed);
+        self.answers_at_once.store(true, SeqCst);
     }
 
     /// What is stored, as another process has it.
     pub fn inner(&self) -> &MemoryStore {
         &self.inner
+    }
+
+    /// How often a state was loaded.
+    pub fn loads(&self) -> u32 {
+        self.loads.load(SeqCst)
     }
 
     /// The versions of the snapshots that were offered.
@@ -68,7 +74,7 @@ async fn work(store: MemoryStore, mut asked: mpsc::UnboundedReceiver<Asked>, mut
             0 => Err(Error::unavailable("connection refused")),
             1 => {
                 let rival = AccountEvent::Deposited { amount: 1 };
-                store.append_events::<Account>(stream.id(), ExpectedVersion::Any, rival).await.unwrap();
+                store.append_events::<Account<true>>(stream.id(), ExpectedVersion::Any, rival).await.unwrap();
                 store.append(append).await
             }
             2 => unknown(),
@@ -81,7 +87,7 @@ async fn work(store: MemoryStore, mut asked: mpsc::UnboundedReceiver<Asked>, mut
 
 impl EventStore for Slow {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
-        if self.answers_at_once.swap(false, Ordering::Relaxed) {
+        if self.answers_at_once.swap(false, SeqCst) {
             return self.inner.append(append).await;
         }
         let (answer, answered) = oneshot::channel();
@@ -108,6 +114,7 @@ impl EventStore for Slow {
         state_version: Option<u32>,
         fold: &mut dyn Fold,
     ) -> Result<(), Error> {
+        self.loads.fetch_add(1, SeqCst);
         yield_now().await;
         self.inner.fold_stream(stream, state_version, fold).await
     }
