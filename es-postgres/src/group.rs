@@ -26,7 +26,7 @@ use crate::group::lines::{Departure, Flight, Lines};
 use crate::outcome::Doubt;
 use crate::queue::{self, Place, Queue};
 
-/// So many statements under way keep a server busy while the answers of others are read, and leave enough appends waiting to be
+/// So many statements of many under way keep a server busy while the answers of others are read, and leave enough appends waiting to be
 /// worth a group. Four or eight were measured to be no faster, neither on a fast disk nor on a slow one.
 const AT_ONCE: usize = 2;
 

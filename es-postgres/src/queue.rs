@@ -1,9 +1,12 @@
 //! A queue for what goes out together with whatever else waits.
 //!
-//! At most so many statements of a kind are under way at a time. Whoever comes while there are fewer goes out by itself, at once: alone,
-//! nobody notices that there is a queue. Whoever comes later waits, and whatever waits when a statement is done goes out as the next one.
-//! An answer to many wakes them together, so where callers come several at a time, the first gives way once to those behind it, and goes
-//! out with them.
+//! Few callers notice nothing of it: as long as fewer than [`FEW`] wishes are under way, whoever comes goes out by itself, at once. Where
+//! there are more, a certain number of statements are under way at the most, and whoever comes waits until one of them is done, or
+//! until so many wait that another one is worth its while: half of those that are under way. Otherwise the many would share one
+//! statement, and a single one would go to and fro beside it all the time, at the cost of a flush to disk each.
+//!
+//! An answer to many wakes them together. So before a statement sets out behind one of many, or where callers come several at a time, it
+//! gives way once to those who are ready to come, and takes them along.
 //!
 //! The right to have a statement under way is a [`Turn`]. It is passed on when it is dropped, by whatever: the end of a statement, a
 //! caller who gave up, a runtime that ended. So nobody waits who has nobody to wait for.
@@ -25,6 +28,9 @@ use crate::connections::Lent;
 /// How long others wait for a statement of somebody else. One that takes longer does not count as under way any more.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 
+/// So few wishes may be under way each in a statement of its own.
+pub(crate) const FEW: usize = 4;
+
 /// Where those wait who want a `W` and are told an `A`.
 pub(crate) struct Queue<W, A> {
     at_once: usize,
@@ -32,7 +38,10 @@ pub(crate) struct Queue<W, A> {
 }
 
 struct State<W, A> {
+    /// How many statements are under way.
     under_way: usize,
+    /// How many wishes are in them.
+    aboard: usize,
     /// Whether callers come several at a time.
     is_busy: bool,
     /// Whether somebody who has a turn looks who else comes.
@@ -75,7 +84,8 @@ pub(crate) trait Batch<W, A>: Sized + Send + 'static {
     /// As many of those that wait as fit.
     fn collect(queue: &mut VecDeque<Waiting<W, A>>) -> Self;
 
-    fn is_empty(&self) -> bool;
+    /// How many wishes it has.
+    fn len(&self) -> usize;
 
     /// Runs the statement, and tells each what became of it.
     fn run(self, store: &PgStore, lent: Lent<'_>) -> impl Future<Output = ()> + Send;
@@ -85,15 +95,20 @@ pub(crate) trait Batch<W, A>: Sized + Send + 'static {
 }
 
 /// The right to have a statement under way.
-pub(crate) struct Turn<W, A>(Option<Arc<Queue<W, A>>>);
+pub(crate) struct Turn<W, A> {
+    queue: Option<Arc<Queue<W, A>>>,
+    /// How many wishes are in the statement.
+    aboard: usize,
+}
 
 impl<W, A> Queue<W, A> {
     pub(crate) fn new(at_once: usize) -> Arc<Self> {
-        let state = State { under_way: 0, is_busy: false, is_gathering: false, waiting: VecDeque::new() };
+        let state = State { under_way: 0, aboard: 0, is_busy: false, is_gathering: false, waiting: VecDeque::new() };
         Arc::new(Self { at_once, state: Mutex::new(state) })
     }
 
-    /// Finds out whether to go alone, without asking for the wish then. Where callers come several at a time, the first of them lets the others come before it looks.
+    /// Finds out whether to go alone, without asking for the wish then. Where callers come several at a time, the first of them lets the
+    /// others come before it looks.
     pub(crate) async fn join<B: Batch<W, A>>(
         self: &Arc<Self>,
         store: &PgStore,
@@ -108,24 +123,29 @@ impl<W, A> Queue<W, A> {
             Entry::Behind(answered) => return Place::InQueue(answered),
             Entry::First(turn) => turn,
         };
-        {
-            let _gathering = Gathering(self);
-            yield_now().await;
-        }
+        self.gather().await;
         if self.is_alone() { Place::Alone(turn) } else { Place::InQueue(self.begin::<B>(store, turn, wish())) }
     }
 
     fn enter(self: &Arc<Self>, wish: &mut impl FnMut() -> W) -> Entry<W, A> {
         let mut state = self.state();
-        if state.under_way >= self.at_once || state.is_gathering {
+        if state.is_gathering || state.aboard >= FEW && (state.under_way >= self.at_once || state.is_worth_waiting()) {
             let (waiting, answered) = Waiting::new(wish());
             state.waiting.push_back(waiting);
             return Entry::Behind(answered);
         }
         state.under_way += 1;
+        state.aboard += 1;
         state.is_gathering = state.is_busy;
-        let turn = Turn(Some(Arc::clone(self)));
+        let turn = Turn { queue: Some(Arc::clone(self)), aboard: 1 };
         if state.is_busy { Entry::First(turn) } else { Entry::Alone(turn) }
+    }
+
+    /// Lets those come who are ready to. Whoever comes goes into the queue meanwhile.
+    async fn gather(&self) {
+        self.state().is_gathering = true;
+        let _gathering = Gathering(self);
+        yield_now().await;
     }
 
     /// Whether nobody has come. Those who came may be on their way already, with another turn.
@@ -184,15 +204,22 @@ impl<W, A> Queue<W, A> {
             let lent = store.connections().acquire().await;
             // Only now: more have come while the connection was waited for.
             let batch: B = self.collect(B::collect);
+            let aboard = batch.len();
+            turn.takes(aboard);
             match lent {
                 // Whoever comes now is heard by the turn, which ends only where nobody waits.
-                Ok(lent) if batch.is_empty() => return lent.release(),
+                Ok(lent) if aboard == 0 => return lent.release(),
                 Ok(lent) => match turn.hold(batch.run(&store, lent)).await {
                     ((), Some(kept)) => turn = kept,
                     ((), None) => return,
                 },
-                Err(_) if batch.is_empty() => return,
+                Err(_) if aboard == 0 => return,
                 Err(error) => batch.give_up(&store, error),
+            }
+            turn.takes(0);
+            // Those who were answered may be back at once. The few who have come before would go without them.
+            if aboard >= FEW && self.state().waiting.len() < worth_going(aboard) {
+                self.gather().await;
             }
         }
     }
@@ -204,7 +231,7 @@ impl<W, A> Queue<W, A> {
         if state.under_way == 0 {
             state.under_way = 1;
             drop(state);
-            self.pass_on(Turn(Some(Arc::clone(self))));
+            self.pass_on(Turn { queue: Some(Arc::clone(self)), aboard: 0 });
         }
     }
 
@@ -221,7 +248,7 @@ impl<W, A> Queue<W, A> {
                 let next = state.waiting.pop_front();
                 if next.is_none() {
                     state.under_way = state.under_way.saturating_sub(1);
-                    turn.0 = None;
+                    turn.queue = None;
                 }
                 next
             };
@@ -237,6 +264,19 @@ impl<W, A> Queue<W, A> {
     fn state(&self) -> MutexGuard<'_, State<W, A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl<W, A> State<W, A> {
+    /// Whether somebody who comes waits for a statement under way, although another one might be: where that is a small one beside a
+    /// large one, it costs a flush to disk, and then comes back alone each time.
+    fn is_worth_waiting(&self) -> bool {
+        self.waiting.len() + 1 < worth_going(self.aboard)
+    }
+}
+
+/// How many make a statement beside or behind one of so many.
+fn worth_going(aboard: usize) -> usize {
+    aboard.div_ceil(2)
 }
 
 impl<W, A> Waiting<W, A> {
@@ -256,6 +296,15 @@ impl<W, A> Waiting<W, A> {
 }
 
 impl<W, A> Turn<W, A> {
+    /// So many wishes are in the statement from now on.
+    fn takes(&mut self, aboard: usize) {
+        let before = std::mem::replace(&mut self.aboard, aboard);
+        if let Some(queue) = &self.queue {
+            let mut state = queue.state();
+            state.aboard = state.aboard.saturating_sub(before) + aboard;
+        }
+    }
+
     /// Runs a statement, and passes the turn on where that takes long. The turn comes back where it did not.
     pub(crate) async fn hold<T>(self, statement: impl Future<Output = T>) -> (T, Option<Self>) {
         let mut statement = pin!(statement);
@@ -271,8 +320,9 @@ impl<W, A> Turn<W, A> {
 
 impl<W, A> Drop for Turn<W, A> {
     fn drop(&mut self) {
-        if let Some(queue) = self.0.take() {
-            queue.pass_on(Self(Some(Arc::clone(&queue))));
+        self.takes(0);
+        if let Some(queue) = self.queue.take() {
+            queue.pass_on(Self { queue: Some(Arc::clone(&queue)), aboard: 0 });
         }
     }
 }
@@ -290,5 +340,56 @@ impl<W, A> fmt::Debug for Queue<W, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
         f.debug_struct("Queue").field("under_way", &state.under_way).field("waiting", &state.waiting.len()).finish()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic, reason = "a test has nobody to hand an error to")]
+mod tests {
+    use super::*;
+
+    type Numbers = Queue<u32, ()>;
+
+    fn turn(entry: Entry<u32, ()>) -> Turn<u32, ()> {
+        match entry {
+            Entry::Alone(turn) | Entry::First(turn) => turn,
+            Entry::Behind(_) => panic!("it waits"),
+        }
+    }
+
+    fn waits(queue: &Arc<Numbers>) -> oneshot::Receiver<Answer<u32, ()>> {
+        match queue.enter(&mut || 7) {
+            Entry::Behind(answered) => answered,
+            Entry::Alone(_) | Entry::First(_) => panic!("it goes"),
+        }
+    }
+
+    /// Statements and wishes under way, and wishes that wait.
+    fn numbers(queue: &Numbers) -> (usize, usize, usize) {
+        let state = queue.state();
+        (state.under_way, state.aboard, state.waiting.len())
+    }
+
+    #[test]
+    fn few_go_alone_and_the_next_waits_for_one_of_them() {
+        let queue = Numbers::new(2);
+        let mut turns: Vec<_> = (0..FEW).map(|_| turn(queue.enter(&mut || 7))).collect();
+        let mut answered = waits(&queue);
+        turns.pop();
+        let Ok(Answer::Turn(turn, 7)) = answered.try_recv() else { panic!("it is its turn") };
+        drop((turn, turns));
+        assert_eq!(numbers(&queue), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_statement_beside_many_waits_for_half_as_many() {
+        let queue = Numbers::new(2);
+        let mut many = turn(queue.enter(&mut || 7));
+        many.takes(10);
+        let _waiting: Vec<_> = (0..4).map(|_| waits(&queue)).collect();
+        let second = turn(queue.enter(&mut || 7));
+        let _last = waits(&queue);
+        assert_eq!(numbers(&queue), (2, 11, 5));
+        drop((second, many));
     }
 }

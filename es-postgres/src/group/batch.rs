@@ -229,8 +229,8 @@ impl queue::Batch<Wish, Outcome> for Batch {
         Self::new(taken, room, gone)
     }
 
-    fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+    fn len(&self) -> usize {
+        self.runs.len()
     }
 
     /// Stores what can be stored, and tells each what became of it.

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::*;
-use crate::queue::{Answer, Batch as _};
+use crate::queue::{Answer, Batch as _, FEW};
 
 async fn store() -> (PgStore, Database) {
     let database = Database::create().await;
@@ -176,12 +176,14 @@ async fn a_stream_that_a_stranger_holds_keeps_nobody_else_waiting() {
             stream(id).slice()
         )
     };
-    // Three of them: both that go out at once, and one in the queue behind them.
-    run(&mut stranger, &format!("BEGIN; {}; {}; {}", insert("held 1"), insert("held 2"), insert("held 3"))).await;
+    // Those that go out at once, and one in the queue behind them.
+    let ids: Vec<_> = (0..=FEW).map(|nth| format!("held {nth}")).collect();
+    let inserts = ids.iter().map(|id| insert(id)).collect::<Vec<_>>().join("; ");
+    run(&mut stranger, &format!("BEGIN; {inserts}")).await;
     let mut held = JoinSet::new();
-    for id in ["held 1", "held 2", "held 3"] {
-        let store = store.clone();
-        held.spawn(async move { store.append(at(id, 0, 1)).await });
+    for id in &ids {
+        let (store, append) = (store.clone(), at(id, 0, 1));
+        held.spawn(async move { store.append(append).await });
     }
     let mut others = JoinSet::new();
     for n in 0..40 {
@@ -191,7 +193,7 @@ async fn a_stream_that_a_stranger_holds_keeps_nobody_else_waiting() {
     assert_eq!(others.join_all().await, [1; 40], "while the stranger holds the others");
     assert!(held.try_join_next().is_none());
     // What comes for a stream that is held goes alone from now on, and delays no statement.
-    assert!(store.group().unwrap().lines.has_alone(&stream("held 3")));
+    assert!(store.group().unwrap().lines.has_alone(&stream(&ids[FEW])));
     run(&mut stranger, "ROLLBACK").await;
     assert!(held.join_all().await.iter().all(Result::is_ok));
     assert!(store.group().unwrap().lines.is_empty());

@@ -111,8 +111,8 @@ impl queue::Batch<Wish, Outcome> for Batch {
         Self(streams)
     }
 
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    fn len(&self) -> usize {
+        self.0.len()
     }
 
     async fn run(mut self, store: &PgStore, mut lent: Lent<'_>) {
