@@ -89,8 +89,8 @@ impl<A: Aggregate> Basis<A> {
     }
 
     fn at_hand<S: EventStore>(store: &S, stream: &StreamId) -> Option<Self> {
-        let baseline = store.cache()?.get::<A>(stream)?;
-        Self::of(stream, &baseline)
+        let cache = store.cache().filter(|_| A::caching().is_kept())?;
+        Self::of(stream, &*cache.get::<A>(stream)?)
     }
 
     fn ahead(stream: &StreamId, ahead: &Ahead) -> Option<Self> {
@@ -172,11 +172,23 @@ impl<A: Aggregate> Basis<A> {
 
     /// Keeps the state at hand that the command has led to, unless a newer one is. One that was answered before may tell later.
     pub(crate) fn keep<S: EventStore>(&self, store: &S) {
-        if self.chain.keeps(self.load.loaded.version)
+        if A::caching().is_kept()
+            && self.chain.keeps(self.load.loaded.version)
             && let Some(baseline) = store.cache().and_then(|_| self.baseline())
         {
             put(store, &self.load.loaded.stream, baseline);
         }
+    }
+
+    /// Leaves the state, which is stored, for the next command. Nothing is left where that finds it at hand, or loads it.
+    pub(crate) fn leave(&self, turn: &mut Turn<'_>) {
+        let is_for_the_next = turn.is_wanted() && !A::caching().is_kept();
+        let ahead = is_for_the_next.then(|| self.baseline()).flatten().map(|baseline| {
+            let (ahead, promise) = Ahead::new(baseline as _, Arc::clone(&self.chain));
+            promise.stored();
+            ahead
+        });
+        turn.leave(ahead);
     }
 
     /// Leaves the state for the next command, and the turn, while the append that leads to it is under way. Nothing happens where
@@ -202,7 +214,7 @@ impl<A: Aggregate> Lead<A> {
     pub(crate) fn end<S: EventStore>(self, store: &S, stream: &StreamId, answer: Option<&Result<Appended, Error>>) {
         match answer {
             Some(Ok(_)) => {
-                if self.chain.keeps(self.baseline.seen.version) {
+                if A::caching().is_kept() && self.chain.keeps(self.baseline.seen.version) {
                     put(store, stream, self.baseline);
                 }
                 self.promise.stored();

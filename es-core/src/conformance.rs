@@ -45,9 +45,11 @@ pub mod caching;
 pub mod concurrency;
 pub mod conversation;
 pub mod execute;
+pub mod export;
 pub mod hostile;
 pub mod idempotency;
 pub mod import;
+pub mod import_batch;
 pub mod log;
 pub mod read;
 pub mod read_model;
@@ -349,7 +351,8 @@ pub trait ImportCandidate: Candidate + ImportStore {}
 
 impl<S: Candidate + ImportStore> ImportCandidate for S {}
 
-/// Makes a test of each case about [imports](crate::ImportStore), in the module `import`.
+/// Makes a test of each case about [imports](crate::ImportStore), in the modules `import`,
+/// `import_batch` and `export`.
 ///
 /// It takes what [`conformance_tests!`](crate::conformance_tests) takes, for a store that imports events too.
 ///
@@ -379,9 +382,20 @@ macro_rules! import_conformance_tests {
                 a_malformed_event_ends_the_import
                 a_source_that_fails_ends_the_import
                 progress_is_told_batch_by_batch
-                an_export_is_the_log_and_can_be_imported
+                a_batch_of_much_is_full
                 imports_and_appends_go_on_side_by_side
                 one_of_import_and_append_gets_a_version
+            }
+            import_batch {
+                a_batch_tells_what_it_stored
+                a_refused_batch_stores_nothing
+                readers_see_whole_batches
+                dropped_batches_are_whole_or_absent
+            }
+            export {
+                an_export_is_the_log_and_can_be_imported
+                an_export_goes_on_where_one_came_to
+                an_export_gives_what_was_asked_for
             }
         }
     };
@@ -494,6 +508,8 @@ macro_rules! read_model_conformance_tests {
                 a_task_is_for_the_first_part
                 a_reset_moves_all_parts
                 a_dismissed_task_moves_nothing
+                a_rewind_outlasts_a_refused_rebuild
+                a_rebuild_goes_for_a_rewind
                 an_old_lease_dismisses_nothing
                 a_rewind_ahead_is_taken_for_the_checkpoint
                 nothing_is_reached_while_a_task_is_to_be_done
@@ -537,6 +553,7 @@ macro_rules! read_model_conformance_tests {
             }
             queries {
                 documents_are_found_by_a_text
+                a_long_value_is_found_under_the_longest_key
                 documents_are_found_by_numbers_and_truth_values
                 several_fields_must_all_be_equal
                 pages_of_a_query_follow_each_other_without_a_seam
@@ -548,6 +565,7 @@ macro_rules! read_model_conformance_tests {
             }
             dead_letters {
                 dead_letters_come_back
+                dead_letters_come_page_by_page
                 a_dead_letter_takes_the_place_of_its_like
                 a_nul_character_is_replaced_in_what_is_told
                 a_reset_forgets_the_dead_letters_behind_it

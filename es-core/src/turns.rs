@@ -75,6 +75,12 @@ impl Turn<'_> {
         self.held = None;
     }
 
+    /// Whether others wait for it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        // One is in the map, one is here, and one in the guard. Whoever waits has another.
+        self.held.is_some() && Arc::strong_count(&self.front) > 3
+    }
+
     /// What the one before has left.
     pub(crate) fn ahead(&self) -> Option<&Ahead> {
         self.held.as_deref()?.as_ref()

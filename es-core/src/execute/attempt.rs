@@ -161,7 +161,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
             ..Append::new(loaded.stream.clone(), ExpectedVersion::Exact(loaded.version), new)
         };
         let mut appending = pin!(self.store.append(append));
-        if !(way.is_ahead && way.turn.is_some()) {
+        if !way.is_to_pass_on() {
             let answer = appending.await;
             return self.end_in_turn(basis, way, decided, answer).await;
         }
@@ -202,7 +202,9 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
                     self.store.offer_snapshot(snapshot);
                 }
                 basis.keep(self.store);
-                way.leave_nothing();
+                if let Some(turn) = &mut way.turn {
+                    basis.leave(turn);
+                }
                 Ok(Step::Done(self.recorded(&basis.load.loaded.stream, before, decided.events, decided.ids, appended)))
             }
             Err(error) if error.is_conflict() && basis.is_ahead() => Ok(Step::InVain),
@@ -293,11 +295,9 @@ impl<A: Aggregate> Way<'_, A> {
         self.turn.as_ref().is_some_and(|turn| !turn.is_held())
     }
 
-    /// The store has all that there is.
-    fn leave_nothing(&mut self) {
-        if let Some(turn) = &mut self.turn {
-            turn.leave(None);
-        }
+    /// Whether to pass on the turn while an append is under way. A state that is not kept is copied for those only who wait for it.
+    fn is_to_pass_on(&self) -> bool {
+        self.is_ahead && self.turn.as_ref().is_some_and(|turn| A::caching().is_kept() || turn.is_wanted())
     }
 }
 

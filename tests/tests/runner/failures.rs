@@ -196,6 +196,9 @@ pub async fn what_cannot_be_read_is_like_any_other_failure<S: World>(store: S) {
     let running = start(&store, OnFailure::stop(), &script).await;
     let (_, reason) = running.stopped().await;
     assert!(matches!(&reason, StopReason::Failed { version: Version(2), error, .. } if error.contains("audited")));
+    let told = "event 2 of stream `account-ada` could not be taken in after 1 try: event 2 of stream `account-ada` cannot be read: \
+                event type `account.audited` of category `account` is not known here";
+    assert_eq!(reason.to_string(), told);
     running.stop().await;
 
     let running = start(&store, OnFailure::park(), &script).await;
@@ -343,6 +346,24 @@ pub async fn a_single_try_is_told_as_one<S: World>(store: S) {
     let told = reason.to_string();
     assert!(told.starts_with("event 1 of stream `account-ada` could not be taken in after 1 try: "), "{told}");
     running.stop().await;
+}
+
+/// An error may quote what it failed at, however long that is.
+pub async fn what_is_told_of_a_failure_is_cut<S: World>(store: S) {
+    for (name, poison) in [("ada", "poison ".repeat(2_000)), ("bob", "panic! ".repeat(2_000))] {
+        let script = Script::breaking(&[&poison]);
+        put_texts(&store, name, &[&poison]).await;
+        let running = start(&store, OnFailure::skip(), &script).await;
+        running.catch_up_within(PATIENCE).await.unwrap();
+        running.stop().await;
+        let error = letters(&store).await.pop().unwrap().error;
+        assert!(
+            error.ends_with('…') && error.len() <= DeadLetter::MAX_ERROR_BYTES,
+            "{} bytes: {error:.60}",
+            error.len()
+        );
+    }
+    assert_eq!(letters(&store).await.len(), 2);
 }
 
 pub async fn trouble_that_passes_is_waited_out<S: World>(store: S) {
