@@ -14,7 +14,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
 
 use crate::aggregate::Aggregate;
-use crate::basis::Baseline;
+use crate::basis::{Baseline, Slot};
 use crate::stream::StreamId;
 use crate::turns::{Turn, Turns};
 
@@ -102,6 +102,11 @@ impl<A> Caching<A> {
         self.decides_ahead
     }
 
+    /// Whether states are kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.copy.is_some()
+    }
+
     /// `None` where states are not kept.
     pub(crate) fn copy(&self, state: &A) -> Option<A> {
         self.copy.as_ref().map(|copy| (copy.clone)(state))
@@ -156,7 +161,7 @@ impl Equivalent<Key> for Wanted<'_> {
 
 #[derive(Clone)]
 struct Entry {
-    baseline: Arc<dyn Any + Send + Sync>,
+    slot: Arc<dyn Any + Send + Sync>,
     weight: u64,
 }
 
@@ -195,9 +200,9 @@ impl AggregateCache {
         }
     }
 
-    /// The right to decide upon a stream, in the order in which it was asked for.
-    pub(crate) async fn turn(&self, stream: &StreamId) -> Option<Turn<'_>> {
-        self.turns.wait(stream).await
+    /// The right to decide upon a stream, in the order in which it was asked for. It may have to be waited for.
+    pub(crate) fn turn(&self, stream: &StreamId) -> Option<Turn<'_>> {
+        self.turns.join(stream)
     }
 
     /// How many aggregates are at hand.
@@ -210,16 +215,16 @@ impl AggregateCache {
         self.entries.is_empty()
     }
 
-    pub(crate) fn get<A: Aggregate>(&self, stream: &StreamId) -> Option<Arc<Baseline<A>>> {
+    pub(crate) fn get<A: Aggregate>(&self, stream: &StreamId) -> Option<Arc<Slot<A>>> {
         let entry = self.entries.get(&Wanted(TypeId::of::<A>(), stream))?;
-        entry.baseline.downcast().ok()
+        entry.slot.downcast().ok()
     }
 
     /// Of two commands that end at the same time, the one that ended first may come last. The next command finds that out.
-    pub(crate) fn put<A: Aggregate>(&self, stream: StreamId, baseline: Arc<Baseline<A>>, heap: usize) {
+    pub(crate) fn put<A: Aggregate>(&self, stream: StreamId, slot: Arc<Slot<A>>, heap: usize) {
         let bytes = u64::try_from(heap.saturating_add(size_of::<Baseline<A>>())).unwrap_or(u64::MAX);
         let weight = bytes.saturating_add(OVERHEAD).max(self.least);
-        self.entries.insert(Key(TypeId::of::<A>(), stream), Entry { baseline, weight });
+        self.entries.insert(Key(TypeId::of::<A>(), stream), Entry { slot, weight });
     }
 
     /// Forgets everything. For stores, when what they hold may have been replaced under them, by a backup for example.
