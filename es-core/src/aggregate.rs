@@ -63,7 +63,8 @@ pub trait Aggregate: Default + Send + Sync + 'static {
         Snapshots::never()
     }
 
-    /// Whether its state is kept at hand between commands. By default it is not, and nothing is asked of the state's type.
+    /// Whether the next command may begin with a copy of the state that the one before has led to. By default it may not, and nothing is
+    /// asked of the state's type. The derive hands it on [while the aggregate is busy](Caching::while_busy), where the type is `Clone`.
     fn caching() -> Caching<Self> {
         Caching::never()
     }

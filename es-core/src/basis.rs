@@ -94,10 +94,8 @@ impl<A: Aggregate> Basis<A> {
     }
 
     fn at_hand<S: EventStore>(store: &S, stream: &StreamId) -> Option<Self> {
-        if !A::caching().keeps() {
-            return None;
-        }
-        let slot = store.cache()?.get::<A>(stream)?;
+        let cache = store.cache().filter(|_| A::caching().is_kept())?;
+        let slot = cache.get::<A>(stream)?;
         let basis = Self::of(stream, &slot.lock())?;
         Some(Self { slot: Some(slot), ..basis })
     }
@@ -186,7 +184,8 @@ impl<A: Aggregate> Basis<A> {
 
     /// Keeps the state at hand that the command has led to, unless a newer one is. One that was answered before may tell later.
     pub(crate) fn keep<S: EventStore>(&self, store: &S) {
-        if self.chain.as_ref().is_none_or(|chain| chain.keeps(self.load.loaded.version))
+        if A::caching().is_kept()
+            && self.chain.as_ref().is_none_or(|chain| chain.keeps(self.load.loaded.version))
             && let Some(cache) = store.cache()
             && let Some(baseline) = self.baseline()
             && let Err(baseline) = Slot::renew(self.slot.as_deref(), baseline)
@@ -194,6 +193,18 @@ impl<A: Aggregate> Basis<A> {
             let heap = baseline.heap;
             cache.put(self.load.loaded.stream.clone(), Slot::new(Arc::new(baseline)), heap);
         }
+    }
+
+    /// Leaves the state, which is stored, for the next command. Nothing is left where that finds it at hand, or loads it.
+    pub(crate) fn leave(&mut self, turn: &mut Turn<'_>) {
+        let is_for_the_next = A::caching().is_handed_on() && turn.is_wanted();
+        let ahead = is_for_the_next.then(|| self.baseline()).flatten().map(|baseline| {
+            let chain = Arc::clone(self.chain.get_or_insert_default());
+            let (ahead, promise) = Ahead::new(Arc::new(baseline), chain);
+            promise.stored();
+            ahead
+        });
+        turn.leave(ahead);
     }
 
     /// Leaves the state for the next command, and the turn, while the append that leads to it is under way. Nothing happens where
@@ -221,7 +232,8 @@ impl<A: Aggregate> Lead<A> {
     pub(crate) fn end<S: EventStore>(self, store: &S, stream: &StreamId, answer: Option<&Result<Appended, Error>>) {
         match answer {
             Some(Ok(_)) => {
-                if self.chain.keeps(self.baseline.seen.version)
+                if A::caching().is_kept()
+                    && self.chain.keeps(self.baseline.seen.version)
                     && let Some(cache) = store.cache()
                 {
                     let heap = self.baseline.heap;

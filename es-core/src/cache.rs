@@ -18,8 +18,15 @@ use crate::basis::{Baseline, Slot};
 use crate::stream::StreamId;
 use crate::turns::{Turn, Turns};
 
-/// Whether the states of an aggregate are kept at hand between commands, and how they are copied. `#[aggregate(…, cached)]` is the
-/// short way to say so.
+/// What becomes of the state that a command has led to: whether the next command may begin with a copy of it.
+///
+/// | | a busy aggregate | any other | the short way to say so |
+/// |---|---|---|---|
+/// | [`never`](Self::never) | loads anew | loads anew | `one_at_a_time`, or a type that is not `Clone` |
+/// | [`while_busy`](Self::while_busy) | hands it on | loads anew | `#[derive(Aggregate)]` of a type that is `Clone` |
+/// | [`cloned`](Self::cloned) | hands it on | finds it at hand | `#[aggregate(…, cached)]` |
+///
+/// Busy is an aggregate while commands of this process wait for each other.
 ///
 /// # Example: by hand
 ///
@@ -47,6 +54,7 @@ use crate::turns::{Turn, Turns};
 /// ```
 pub struct Caching<A> {
     copy: Option<Copy<A>>,
+    is_kept: bool,
     decides_ahead: bool,
 }
 
@@ -57,17 +65,52 @@ struct Copy<A> {
 }
 
 impl<A> Caching<A> {
-    /// Every command loads the aggregate anew. This is the default.
+    /// Every command loads the aggregate anew, when the one before it is stored. This is the default where nobody knows whether the
+    /// state can be copied: of an `impl Aggregate` by hand, and of a type that is not `Clone`.
     pub const fn never() -> Self {
-        Self { copy: None, decides_ahead: false }
+        Self { copy: None, is_kept: false, decides_ahead: false }
     }
 
-    /// Keeps a clone of the state that a command has led to.
+    /// Hands a clone of the state to the next command, if one is waiting already, and keeps nothing otherwise. So many commands at once
+    /// for one aggregate load it once, and are stored together, and all others are as with [`never`](Self::never). This is the default of
+    /// `#[derive(Aggregate)]` for types that are `Clone`.
+    ///
+    /// # Example: as the derive does, by hand
+    ///
+    /// ```
+    /// # use es_core::{Aggregate, Event};
+    /// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+    /// # #[event(category = "counter")]
+    /// # enum CounterEvent { Counted }
+    /// use es_core::Caching;
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Counter(u64);
+    ///
+    /// impl Aggregate for Counter {
+    ///     type Id = String;
+    ///     type Event = CounterEvent;
+    ///     fn apply(&mut self, _: CounterEvent) {
+    ///         self.0 += 1;
+    ///     }
+    ///     fn caching() -> Caching<Self> {
+    ///         Caching::while_busy()
+    ///     }
+    /// }
+    /// ```
+    pub const fn while_busy() -> Self
+    where
+        A: Clone,
+    {
+        Self { is_kept: false, ..Self::cloned() }
+    }
+
+    /// Keeps a clone of the state that a command has led to, within the limits of the store's [cache](AggregateCache).
     pub const fn cloned() -> Self
     where
         A: Clone,
     {
-        Self { copy: Some(Copy { clone: A::clone, weigh: |_| 0 }), decides_ahead: true }
+        Self { copy: Some(Copy { clone: A::clone, weigh: |_| 0 }), is_kept: true, decides_ahead: true }
     }
 
     /// How many bytes a state has on the heap, about, for the cache's limit. By default none: say so where states hold collections or long
@@ -77,7 +120,7 @@ impl<A> Caching<A> {
         Self { copy: self.copy.map(|copy| Copy { weigh, ..copy }), ..self }
     }
 
-    /// Has each command wait until the one before it is stored. By default a command for a busy aggregate is decided upon the state
+    /// Has each command wait until the one before it is stored. Otherwise a command for a busy aggregate is decided upon the state
     /// that the one before leads to, while that one is still on its way to the store, so that both can go out together; see
     /// [`EventStore::appends_in_order`](crate::EventStore::appends_in_order). If the one before is not stored after all, the command is decided again. So a decision is
     /// now and then made in vain: choose this where it costs more than the wait.
@@ -102,12 +145,17 @@ impl<A> Caching<A> {
         self.decides_ahead
     }
 
-    /// Whether states are kept.
-    pub(crate) fn keeps(&self) -> bool {
-        self.copy.is_some()
+    /// Whether a state is kept where no command waits for it.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
-    /// `None` where states are not kept.
+    /// Whether a state is copied for those only who wait for it.
+    pub(crate) fn is_handed_on(&self) -> bool {
+        self.copy.is_some() && !self.is_kept
+    }
+
+    /// `None` where states are not copied.
     pub(crate) fn copy(&self, state: &A) -> Option<A> {
         self.copy.as_ref().map(|copy| (copy.clone)(state))
     }
@@ -121,6 +169,7 @@ impl<A> fmt::Debug for Caching<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caching")
             .field("cloned", &self.copy.is_some())
+            .field("is_kept", &self.is_kept)
             .field("decides_ahead", &self.decides_ahead)
             .finish()
     }

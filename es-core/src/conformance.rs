@@ -494,6 +494,8 @@ macro_rules! read_model_conformance_tests {
                 a_task_is_for_the_first_part
                 a_reset_moves_all_parts
                 a_dismissed_task_moves_nothing
+                a_rewind_outlasts_a_refused_rebuild
+                a_rebuild_goes_for_a_rewind
                 an_old_lease_dismisses_nothing
                 a_rewind_ahead_is_taken_for_the_checkpoint
                 nothing_is_reached_while_a_task_is_to_be_done
@@ -537,6 +539,7 @@ macro_rules! read_model_conformance_tests {
             }
             queries {
                 documents_are_found_by_a_text
+                a_long_value_is_found_under_the_longest_key
                 documents_are_found_by_numbers_and_truth_values
                 several_fields_must_all_be_equal
                 pages_of_a_query_follow_each_other_without_a_seam
@@ -548,6 +551,7 @@ macro_rules! read_model_conformance_tests {
             }
             dead_letters {
                 dead_letters_come_back
+                dead_letters_come_page_by_page
                 a_dead_letter_takes_the_place_of_its_like
                 a_nul_character_is_replaced_in_what_is_told
                 a_reset_forgets_the_dead_letters_behind_it

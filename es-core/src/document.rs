@@ -1,6 +1,7 @@
 //! Documents: read models that are a folded value for each key, and need no SQL.
 
 mod fold;
+mod index;
 mod key;
 mod text;
 
@@ -12,6 +13,8 @@ use crate::recorded::Recorded;
 use crate::store::EventFilter;
 
 pub(crate) use fold::{fold_batch, take_in};
+pub use index::InvalidIndex;
+pub(crate) use index::check_index;
 pub use key::{IntoKeys, MAX_KEY_BYTES};
 pub(crate) use key::{InvalidKey, check_key};
 pub use text::DocumentError;
@@ -73,8 +76,9 @@ pub trait Document: Default + Serialize + DeserializeOwned + Send + Sync + 'stat
     const NAME: &'static str;
     /// The version of the documents' shape and meaning. Another version is built beside this one, from the first event on.
     const VERSION: u32 = 1;
-    /// The fields that queries may ask for, by their names at the top of the document's JSON. By default none. Each should hold a text,
-    /// a number or a truth value; a list, or a struct, is never found.
+    /// The fields that queries may ask for, by their names at the top of the document's JSON. By default none. Each holds a text,
+    /// a number or a truth value. One that holds a list, a map or a struct from the start on is [refused](InvalidIndex) when the
+    /// documents are started, because no filter would find it.
     const INDEXED: &'static [&'static str] = &[];
     /// The events they are folded from: those of one aggregate, or a union of several.
     type Event: Event;

@@ -12,10 +12,10 @@ use crate::aggregate::Aggregate;
 use crate::document::{self, Document, decode};
 use crate::error::Error;
 use crate::execute::Outcome;
-use crate::read_model::{DocumentQuery, InvalidProjection, ProjectionId, ReadModelStore, Written};
+use crate::read_model::{DocumentQuery, InvalidProjection, ProjectionId, ReadModelStore};
 use crate::recorded::Position;
 use crate::runner::WaitError;
-use crate::runner::wait::{self, Stops, Wanted};
+use crate::runner::wait::{self, OfCommand, Stops, Wanted};
 use crate::store::EventStoreExt;
 
 /// The documents of one type, to be asked for. See [`ReadModels::documents`].
@@ -115,8 +115,8 @@ impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
     /// their projection has [parked](WaitError::Parked) the command's stream, or has [left out](WaitError::LeftOut) one of its
     /// events.
     pub async fn wait_for<A: Aggregate>(self, outcome: &Outcome<A>) -> Result<Self, WaitError> {
-        match wait::written(outcome) {
-            Some(written) => self.take_in(Some(written), wait::DEFAULT_WAIT).await,
+        match OfCommand::of(outcome) {
+            Some(of_command) => self.take_in(Some(of_command), wait::DEFAULT_WAIT).await,
             None => Ok(self),
         }
     }
@@ -130,8 +130,8 @@ impl<'a, S: ReadModelStore, D: Document> Documents<'a, S, D> {
         self.take_in(None, deadline).await
     }
 
-    async fn take_in(self, written: Option<Written>, deadline: Duration) -> Result<Self, WaitError> {
-        let wanted = Wanted::by_now(self.store, written).await?;
+    async fn take_in(self, of_command: Option<OfCommand>, deadline: Duration) -> Result<Self, WaitError> {
+        let wanted = Wanted::by_now(self.store, of_command).await?;
         wait::until(self.store, &[self.version().await?], &wanted, deadline, Stops::AreFinal).await?;
         Ok(self)
     }
@@ -224,7 +224,9 @@ pub trait ReadModels: ReadModelStore + Sized {
     ///
     /// # Errors
     /// [`Error::Decode`] for an event that cannot be read, [`Error::Document`] for a document that could not be read again,
-    /// [`Error::Setup`] for a key or a name that cannot be, [`Error::Store`] when the projection was never started, and the store's own failures.
+    /// [`Error::Setup`] for a key or a name that cannot be, and for a store that has
+    /// [one connection only](ReadModelStore::reads_beside_transactions), [`Error::Store`] when the projection was never started, and
+    /// the store's own failures.
     fn rebuild_document<D: Document>(&self, key: &str) -> impl Future<Output = Result<Option<D>, Error>> + Send {
         rebuild::rebuild(self, key)
     }

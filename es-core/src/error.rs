@@ -1,6 +1,7 @@
 //! What can go wrong, split by cause, and what a caller can do about each.
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use crate::document::DocumentError;
 use crate::event::EncodedEvent;
@@ -333,16 +334,32 @@ impl EncodeError {
 /// let refused = OrderEvent::decode(EncodedEvent::new("order", "order.gifted", 1, "{}")).unwrap_err();
 /// assert!(matches!(refused.kind(), DecodeErrorKind::UnknownType));
 /// assert_eq!(refused.to_string(), "event type `order.gifted` of category `order` is not known here");
+/// assert!(std::error::Error::source(&refused).is_none(), "it is told once");
 /// ```
-#[derive(Debug, thiserror::Error)]
-#[error("{}", self.sentence())]
+#[derive(Debug)]
 pub struct DecodeError {
     // Boxed rather than `String`, which keeps every `Result` that can hold an `Error` small.
     category: Box<str>,
     event_type: Box<str>,
     schema_version: u32,
-    #[source]
     kind: DecodeErrorKind,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence())
+    }
+}
+
+/// The sentence tells of the kind already, so the source is what is behind that.
+impl StdError for DecodeError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.kind {
+            DecodeErrorKind::UnknownType | DecodeErrorKind::UnknownSchemaVersion { .. } => None,
+            DecodeErrorKind::Upcast { source, .. } => Some(&**source),
+            DecodeErrorKind::Payload(source) => Some(source),
+        }
+    }
 }
 
 /// Why a stored event cannot be read.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::cache::AggregateCache;
-use crate::document::Document;
+use crate::document::{Document, InvalidIndex};
 use crate::error::Error;
 use crate::idempotency::{IdempotencyKey, KeyUse};
 use crate::metadata::EventId;
@@ -111,6 +111,7 @@ pub struct InlineBuilder<S: ReadModelStore> {
 struct Plan<S: ReadModelStore> {
     registration: Result<Registration, InvalidProjection>,
     filter: Result<EventFilter, InvalidFilter>,
+    index: Result<(), InvalidIndex>,
     layer: Box<dyn Layer<S>>,
 }
 
@@ -159,8 +160,8 @@ impl<S: ReadModelStore> InlineBuilder<S> {
     }
 
     fn layer<W: Work<S>>(mut self, work: W) -> Self {
-        let (registration, filter) = (W::registration(), filter_of(&work));
-        self.planned.push(Plan { registration, filter, layer: Box::new(work) });
+        let (registration, filter, index) = (W::registration(), filter_of(&work), work.check_index());
+        self.planned.push(Plan { registration, filter, index, layer: Box::new(work) });
         self
     }
 
@@ -197,11 +198,14 @@ impl<S: ReadModelStore> InlineBuilder<S> {
 fn check<S: ReadModelStore>(planned: Vec<Plan<S>>) -> Result<Vec<(Registration, Opened<S>)>, OpenError> {
     let mut seen = HashSet::new();
     let mut layers = Vec::with_capacity(planned.len());
-    for Plan { registration, filter, layer } in planned {
+    for Plan { registration, filter, index, layer } in planned {
         let registration = Registration { inline: true, ..registration? };
         let id = registration.id.clone();
         if !seen.insert(id.clone()) {
             return Err(OpenError::Twice { id });
+        }
+        if let Err(source) = index {
+            return Err(OpenError::Index { id, source });
         }
         match filter {
             Ok(filter) => layers.push((registration, Opened { id, filter, layer })),

@@ -146,7 +146,7 @@ pub use aggregate::{Aggregate, Apply, Dispatch, Loaded};
 pub use cache::{AggregateCache, Caching};
 pub use causation::{CausationTree, Caused};
 pub use command::{Command, Context, Handle, HandleWith};
-pub use document::{Document, DocumentError, IntoKeys, MAX_KEY_BYTES};
+pub use document::{Document, DocumentError, IntoKeys, InvalidIndex, MAX_KEY_BYTES};
 pub use documents::{Documents, ReadModels};
 pub use error::{
     BoxError, Conflict, DecodeError, DecodeErrorKind, EncodeError, Error, ExecuteError, InvalidAppend, KeyReused,
@@ -166,8 +166,8 @@ pub use read::{ConversationEvents, LogEvents, StreamEvents};
 pub use read_model::{
     AdvanceError, Checkpoint, Claim, Control, ControlAnswer, DeadLetter, DeadLetterStatus, DocumentQuery, FailureClass,
     Fenced, InvalidProjection, Lease, MAX_PROJECTION_NAME_BYTES, Missing, PartStatus, ProjectionId, ProjectionState,
-    ProjectionStatus, Pulse, Reached, ReadModelKind, ReadModelStore, ReadModelTransaction, Registration, Renewal,
-    TakenIn, Task, Written,
+    ProjectionStatus, Pulse, Reached, ReadModelKind, ReadModelStore, ReadModelTransaction, Refusal, Registration,
+    Renewal, TakenIn, Task, Written,
 };
 pub use recorded::{Append, Appended, JsonText, MAX_EVENT_TYPE_BYTES, NewEvent, Position, RawEvent, Recorded, Untyped};
 pub use retry::Retry;

@@ -7,6 +7,8 @@ mod id;
 mod lease;
 mod missing;
 mod query;
+mod refusal;
+mod registration;
 mod status;
 mod taken_in;
 
@@ -29,6 +31,8 @@ pub use id::{InvalidProjection, MAX_PROJECTION_NAME_BYTES, ProjectionId};
 pub use lease::{AdvanceError, Checkpoint, Claim, Fenced, Lease, Pulse, Renewal, Task};
 pub use missing::{Missing, Written};
 pub use query::DocumentQuery;
+pub use refusal::Refusal;
+pub use registration::{ReadModelKind, Registration};
 pub use status::{PartStatus, ProjectionState, ProjectionStatus, Reached};
 pub use taken_in::TakenIn;
 
@@ -190,11 +194,42 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// store's own failures.
     fn drop_projection(&self, id: &ProjectionId) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// The projection's dead letters, oldest position first.
+    /// At most `limit` of the projection's dead letters, oldest position first, from behind the place `after` on. The next page is
+    /// behind the position of the last one.
     ///
     /// # Errors
     /// The store's own failures.
-    fn dead_letters(&self, id: &ProjectionId) -> impl Future<Output = Result<Vec<DeadLetter>, Error>> + Send;
+    ///
+    /// # Example: ten thousand letters, a hundred at a time
+    ///
+    /// ```
+    /// use es_core::{Error, Position, ProjectionId, ReadModelStore};
+    ///
+    /// async fn show(store: &impl ReadModelStore, id: &ProjectionId) -> Result<(), Error> {
+    ///     let mut after = Position::START;
+    ///     loop {
+    ///         let page = store.list_dead_letters(id, after, 100).await?;
+    ///         let Some(last) = page.last() else { return Ok(()) };
+    ///         after = last.position;
+    ///         page.iter().for_each(|letter| println!("{}: {}", letter.stream, letter.error));
+    ///     }
+    /// }
+    /// ```
+    fn list_dead_letters(
+        &self,
+        id: &ProjectionId,
+        after: Position,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<DeadLetter>, Error>> + Send;
+
+    /// All of the projection's dead letters, oldest position first. Where there may be many, ask for
+    /// [pages](Self::list_dead_letters).
+    ///
+    /// # Errors
+    /// The store's own failures.
+    fn dead_letters(&self, id: &ProjectionId) -> impl Future<Output = Result<Vec<DeadLetter>, Error>> + Send {
+        self.list_dead_letters(id, Position::START, u32::MAX)
+    }
 
     /// The committed documents of these keys, in their order, as JSON text. A key may occur twice.
     ///
@@ -231,6 +266,12 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// Resolves some time after a checkpoint was moved next by this handle or its clones. A hint, like
     /// [`appended`](Self::appended).
     fn advanced(&self) -> impl Future<Output = ()> + Send;
+
+    /// Whether the store can be read through this handle while a transaction of it is open. Not where one connection does
+    /// everything.
+    fn reads_beside_transactions(&self) -> bool {
+        true
+    }
 
     /// Whether an error of a projector's will pass, such as a deadlock: then the batch is simply tried again.
     fn is_transient(&self, error: &BoxError) -> bool {
@@ -317,7 +358,8 @@ pub trait ReadModelTransaction: Send {
         live_from: Position,
     ) -> impl Future<Output = Result<(), AdvanceError>> + Send;
 
-    /// Takes the task as done without moving any checkpoint: it was refused.
+    /// Takes the task of the lease as done without moving any checkpoint: it was refused. A rewind that was asked for beside a
+    /// rebuild is the task then.
     ///
     /// # Errors
     /// As for [`advance`](Self::advance).
@@ -371,51 +413,4 @@ pub trait ReadModelTransaction: Send {
     /// The store's own failures. After a lost connection it may have happened: the checkpoint tells. Where something was
     /// [appended](Self::append), the store finds out itself, as it does for an append.
     fn commit(self) -> impl Future<Output = Result<(), Error>> + Send;
-}
-
-/// Who writes the read model: the store keeps a table for documents, projectors have their own, and reactors have none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReadModelKind {
-    /// Written by a [`Projector`](crate::Projector).
-    Projector,
-    /// Made of [`Document`](crate::Document)s.
-    Documents,
-    /// None: a [`Reactor`](crate::Reactor) or an [`Effect`](crate::Effect), which does what follows from events.
-    Reactor,
-}
-
-/// What a store is told of a projection before it runs for the first time.
-///
-/// # Example: documents that queries ask for by their owner
-///
-/// ```
-/// use es_core::{ProjectionId, ReadModelKind, Registration};
-///
-/// let mut registration = Registration::new(ProjectionId::new("statement", 1)?, ReadModelKind::Documents);
-/// registration.indexed = &["owner"];
-/// # Ok::<(), es_core::InvalidProjection>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Registration {
-    /// Which one.
-    pub id: ProjectionId,
-    /// Who writes it.
-    pub kind: ReadModelKind,
-    /// The fields of its documents that can be asked for, by their names at the top of the JSON.
-    pub indexed: &'static [&'static str],
-    /// Into how many parts it is divided to begin with. One that is known already stays as it is divided.
-    pub parts: u16,
-    /// Whether it is written in the append's own transaction, and so has no owner.
-    pub inline: bool,
-    /// Whether what is in the log by now is [history](Lease::live_from) to it. Otherwise nothing is, and all events are present to
-    /// it.
-    pub has_history: bool,
-}
-
-impl Registration {
-    /// An undivided projection, run by a runner, without indexed fields, to which what is there is history.
-    pub fn new(id: ProjectionId, kind: ReadModelKind) -> Self {
-        Self { id, kind, indexed: &[], parts: 1, inline: false, has_history: true }
-    }
 }

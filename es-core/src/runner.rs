@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::document::Document;
+use crate::document::{Document, InvalidIndex};
 use crate::error::Error;
 use crate::projection::Projector;
 use crate::reactor::{Effect, Reactor};
@@ -117,6 +117,7 @@ pub struct Runner<S> {
 struct Plan<S> {
     registration: Result<Registration, InvalidProjection>,
     filter: Result<EventFilter, InvalidFilter>,
+    index: Result<(), InvalidIndex>,
     settings: Settings,
     launch: Box<dyn FnOnce(Launch<S>) -> JoinHandle<()> + Send>,
 }
@@ -184,10 +185,10 @@ impl<S: ReadModelStore> Runner<S> {
     }
 
     pub(crate) fn plan<W: Work<S>>(mut self, work: W) -> Self {
-        let (registration, filter) = (W::registration(), work::filter_of(&work));
+        let (registration, filter, index) = (W::registration(), work::filter_of(&work), work.check_index());
         let launch = Box::new(move |launch: Launch<S>| tokio::spawn(Crew::new(launch, work).run()));
         self.are_settings_unused = false;
-        self.planned.push(Plan { registration, filter, settings: self.settings, launch });
+        self.planned.push(Plan { registration, filter, index, settings: self.settings, launch });
         self
     }
 
@@ -202,12 +203,13 @@ impl<S: ReadModelStore> Runner<S> {
         observe::describe();
         let planned: Vec<_> = planned.into_iter().map(|Plan { settings, launch, .. }| (settings, launch)).collect();
         let checked: Vec<_> = registrations.into_iter().zip(filters).collect();
+        let mut kept = Vec::with_capacity(checked.len());
         for (registration, filter) in &checked {
             register(&store, registration).await?;
-            check_history(&store, registration, filter).await?;
+            kept.push(check_history(&store, registration, filter).await?);
         }
         // Only now, when all of them will run: of one that will not, it is still told why it stopped.
-        for (Registration { id, .. }, filter) in &checked {
+        for ((Registration { id, .. }, _), filter) in checked.iter().zip(&kept) {
             store.take_up(id, filter).await?;
         }
         let ids = checked.iter().map(|(registration, _)| registration.id.clone()).collect();
@@ -247,6 +249,9 @@ impl<S: ReadModelStore> Runner<S> {
             if !seen.insert(registration.id.clone()) {
                 return Err(StartError::Twice { id: registration.id });
             }
+            if let Err(source) = plan.index.clone() {
+                return Err(StartError::Index { id: registration.id, source });
+            }
             match &plan.filter {
                 Ok(filter) => filters.push(filter.clone()),
                 Err(source) => return Err(StartError::Filter { id: registration.id, source: source.clone() }),
@@ -280,16 +285,25 @@ async fn register<S: ReadModelStore>(store: &S, registration: &Registration) -> 
 
 /// Refuses a projection that wants to see more than it has seen in its history. Reactors begin with what they hear of anew where
 /// they are.
+///
+/// Answers by which filter what is behind it was taken in. That stays the earlier one where it is to go back first: that may be
+/// refused yet, and then it has missed what it wants now.
 async fn check_history<S: ReadModelStore>(
     store: &S,
     Registration { id, kind, .. }: &Registration,
     filter: &EventFilter,
-) -> Result<(), StartError> {
+) -> Result<EventFilter, StartError> {
     let taken_in = if *kind == ReadModelKind::Reactor { None } else { store.taken_in(id).await? };
-    match taken_in.and_then(|taken_in| taken_in.missed(filter)) {
-        Some(missed) => Err(StartError::WantsMore { id: id.clone(), missed: missed.to_string() }),
-        None => Ok(()),
+    let Some(taken_in) = taken_in else { return Ok(filter.clone()) };
+    if let Some(missed) = taken_in.missed(filter) {
+        return Err(StartError::WantsMore { id: id.clone(), missed: missed.to_string() });
     }
+    let is_kept = taken_in.wider(filter).is_some() && is_to_go_back(store, id).await?;
+    Ok(if is_kept { taken_in.filter } else { filter.clone() })
+}
+
+async fn is_to_go_back<S: ReadModelStore>(store: &S, id: &ProjectionId) -> Result<bool, Error> {
+    Ok(store.projections().await?.iter().any(|status| status.id == *id && status.task.is_some()))
 }
 
 impl<S> fmt::Debug for Runner<S> {

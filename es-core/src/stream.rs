@@ -165,6 +165,12 @@ impl PartialOrd for StreamId {
     }
 }
 
+impl AsRef<str> for StreamId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl fmt::Debug for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StreamId({self})")

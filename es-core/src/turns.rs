@@ -159,6 +159,16 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether others wait for it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        match &self.hold {
+            Hold::First => lock(self.part).line(self.line).is_some_and(|line| line.turns > 1),
+            Hold::Not(_) => false,
+            // One is in the line, one is here, and one in the guard. Whoever waits has another.
+            Hold::Held(front, _) => Arc::strong_count(front) > 3,
+        }
+    }
+
     /// What the one before has left.
     pub(crate) fn ahead(&self) -> Option<&Ahead> {
         match &self.hold {

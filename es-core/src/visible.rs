@@ -10,9 +10,9 @@ use crate::command::Command;
 use crate::document::Document;
 use crate::error::ExecuteError;
 use crate::execute::{Decide, Execute, Outcome};
-use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore, Written};
+use crate::read_model::{InvalidProjection, ProjectionId, ReadModelStore};
 use crate::runner::WaitError;
-use crate::runner::wait::{self, Stops, Wanted};
+use crate::runner::wait::{self, OfCommand, Stops, Wanted};
 use crate::store::{BoxFuture, EventStore};
 
 /// A command that is answered when projections have taken it in, or when the time is up. Made by [`Execute::wait_for`].
@@ -134,8 +134,8 @@ impl<'a, S: EventStore, C: Command, D: Decide<C>> ExecuteAndWait<'a, S, C, D> {
         let Self { execute, projections, within } = self;
         let store = kept_by(execute.store());
         let outcome = execute.await?;
-        let visible = match wait::written(&outcome) {
-            Some(written) => see(store, projections, written, within).await,
+        let visible = match OfCommand::of(&outcome) {
+            Some(of_command) => see(store, projections, of_command, within).await,
             None => Ok(()),
         };
         Ok(Visible { outcome, visible })
@@ -145,11 +145,11 @@ impl<'a, S: EventStore, C: Command, D: Decide<C>> ExecuteAndWait<'a, S, C, D> {
 async fn see<S: ReadModelStore>(
     store: &S,
     projections: Vec<Result<ProjectionId, InvalidProjection>>,
-    written: Written,
+    of_command: OfCommand,
     within: Duration,
 ) -> Result<(), WaitError> {
     let ids = projections.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let wanted = Wanted::by_now(store, Some(written)).await?;
+    let wanted = Wanted::by_now(store, Some(of_command)).await?;
     wait::until(store, &ids, &wanted, within, Stops::AreFinal).await
 }
 

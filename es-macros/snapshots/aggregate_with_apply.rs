@@ -13,4 +13,11 @@ impl ::es_core::Aggregate for Account {
     fn snapshots() -> ::es_core::Snapshots<Self> {
         ::es_core::Snapshots::slower_than(::core::time::Duration::from_millis(20))
     }
+    fn caching() -> ::es_core::Caching<Self> {
+        {
+            #[allow(unused_imports)]
+            use ::es_core::__private::{Copied as _, Loaded as _};
+            (&::es_core::__private::State::<Self>::HERE).caching()
+        }
+    }
 }

@@ -16,4 +16,11 @@ where
         {}
         Self::apply(self, __event)
     }
+    fn caching() -> ::es_core::Caching<Self> {
+        {
+            #[allow(unused_imports)]
+            use ::es_core::__private::{Copied as _, Loaded as _};
+            (&::es_core::__private::State::<Self>::HERE).caching()
+        }
+    }
 }

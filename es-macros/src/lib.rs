@@ -224,6 +224,7 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// | `snapshot(when = path)` | a snapshot whenever a `fn(&SnapshotInfo) -> bool` says so |
 /// | `snapshot(…, version = 2)` | the version of the state, at least 1, which is the default |
 /// | `cached` | the state is kept at hand between commands, as a clone; the type has to be `Clone` |
+/// | `one_at_a_time` | many commands at once for one aggregate are stored one after the other; otherwise, where the type is `Clone`, each is decided upon the state that the one before leads to, and they are stored together |
 /// | `crate = path` | where es-core is, for those who re-export it |
 ///
 /// `apply = Account::apply` needs the inherent function: if there is none, the path could only mean the method that is

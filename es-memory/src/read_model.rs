@@ -121,8 +121,14 @@ impl ReadModelStore for MemoryStore {
         self.kept().drop_projection(id)
     }
 
-    async fn dead_letters(&self, id: &ProjectionId) -> Result<Vec<DeadLetter>, Error> {
-        Ok(self.kept().with(id, |projection| projection.letters.all()).unwrap_or_default())
+    async fn list_dead_letters(
+        &self,
+        id: &ProjectionId,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self.kept().with(id, |projection| projection.letters.behind(after, limit)).unwrap_or_default())
     }
 
     async fn get_documents(&self, id: &ProjectionId, keys: &[String]) -> Result<Vec<Option<String>>, Error> {

@@ -160,6 +160,11 @@ impl Connections {
         &self.cache
     }
 
+    /// How many there may be.
+    pub(crate) fn max(&self) -> u32 {
+        self.max
+    }
+
     pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }

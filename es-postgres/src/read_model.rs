@@ -124,8 +124,13 @@ impl ReadModelStore for PgStore {
         self.ask(Forget(id)).await
     }
 
-    async fn dead_letters(&self, id: &ProjectionId) -> Result<Vec<DeadLetter>, Error> {
-        self.ask(dead_letters::List(id)).await
+    async fn list_dead_letters(
+        &self,
+        id: &ProjectionId,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        self.ask(dead_letters::List(id, after, limit)).await
     }
 
     async fn get_documents(&self, id: &ProjectionId, keys: &[String]) -> Result<Vec<Option<String>>, Error> {
@@ -149,6 +154,10 @@ impl ReadModelStore for PgStore {
 
     fn advanced(&self) -> impl Future<Output = ()> + Send {
         self.advances().next()
+    }
+
+    fn reads_beside_transactions(&self) -> bool {
+        self.connections().max() > 1
     }
 
     /// The error itself, or whatever caused it, may be one of the database that passes.

@@ -490,3 +490,55 @@ fn an_unknown_type_is_told_apart_from_other_mistakes() {
 fn guess(_: Value) -> Value {
     json!({ "celsius": 1.5 })
 }
+
+mod states {
+    use super::*;
+    use es_core::Caching;
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(category = "state")]
+    enum StateEvent {
+        Changed,
+    }
+
+    macro_rules! state {
+        ($name:ident, [$($derive:ident),*] $($key:ident)*) => {
+            #[derive(Aggregate, Default, $($derive),*)]
+            #[aggregate(id = u32, event = StateEvent, apply = $name::apply $(, $key)*)]
+            struct $name;
+
+            impl $name {
+                fn apply(&mut self, _: StateEvent) {}
+            }
+        };
+    }
+
+    state!(Copied, [Clone]);
+    state!(Single, []);
+    state!(Kept, [Clone] cached);
+    state!(Patient, [Clone] one_at_a_time);
+    state!(KeptAndPatient, [Clone] cached one_at_a_time);
+
+    #[derive(Aggregate, Clone, Default)]
+    #[aggregate(id = u32, event = StateEvent, apply = Generic::apply)]
+    struct Generic<T: Clone + Default + Send + Sync + 'static>(T);
+
+    impl<T: Clone + Default + Send + Sync + 'static> Generic<T> {
+        fn apply(&mut self, _: StateEvent) {}
+    }
+
+    fn is_as<A: Aggregate>(caching: &Caching<A>) -> bool {
+        format!("{:?}", A::caching()) == format!("{caching:?}")
+    }
+
+    #[test]
+    fn are_handed_on_where_they_can_be_copied() {
+        assert!(is_as::<Copied>(&Caching::while_busy()));
+        assert!(is_as::<Generic<u8>>(&Caching::while_busy()));
+        assert!(is_as::<Single>(&Caching::never()));
+        assert!(is_as::<Kept>(&Caching::cloned()));
+        assert!(is_as::<Patient>(&Caching::never()));
+        assert!(is_as::<KeptAndPatient>(&Caching::cloned().one_at_a_time()));
+        assert!(!is_as::<Copied>(&Caching::cloned()) && !is_as::<Copied>(&Caching::never()));
+    }
+}

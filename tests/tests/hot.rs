@@ -44,12 +44,38 @@ async fn migrated() -> (PgStore, Database) {
     (store, database)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_is_what_a_store_that_fails_now_and_then_holds() {
+/// Each with states that are kept at hand, and with such that are only handed on while the account is busy.
+macro_rules! tests {
+    ($($case:ident),* $(,)?) => {
+        mod kept {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case::<true>().await;
+            })*
+        }
+        mod handed_on {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case::<false>().await;
+            })*
+        }
+    };
+}
+
+tests!(
+    every_answer_is_what_a_store_that_fails_now_and_then_holds,
+    every_answer_is_what_postgres_holds,
+    every_answer_is_what_postgres_holds_while_another_process_writes,
+    every_answer_is_what_postgres_holds_where_each_process_has_one_client,
+    every_answer_is_what_postgres_holds_while_connections_break,
+    what_comes_at_once_goes_out_together,
+);
+
+async fn every_answer_is_what_a_store_that_fails_now_and_then_holds<const KEPT: bool>() {
     let seed = seed();
     for seed in seed..seed + 8 {
         let store = Slow::new(seed);
-        let told = clients::run(from_ref(&store), HABITS, seed).await;
+        let told = clients::run::<KEPT, _>(from_ref(&store), HABITS, seed).await;
         let seen = judge::judge(&store, told).await;
         assert!(
             seen.done > 100 && seen.refused > 0 && seen.unknown > 0 && seen.idle > 0 && seen.overtaken > 0,
@@ -58,37 +84,33 @@ async fn every_answer_is_what_a_store_that_fails_now_and_then_holds() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_is_what_postgres_holds() {
+async fn every_answer_is_what_postgres_holds<const KEPT: bool>() {
     let (store, _database) = migrated().await;
-    let told = clients::run(from_ref(&store), HABITS, seed()).await;
+    let told = clients::run::<KEPT, _>(from_ref(&store), HABITS, seed()).await;
     let seen = judge::judge(&store, told).await;
     assert!(seen.done > 200 && seen.refused > 0 && seen.failed == 0, "{seen:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_is_what_postgres_holds_while_another_process_writes() {
+async fn every_answer_is_what_postgres_holds_while_another_process_writes<const KEPT: bool>() {
     let (store, database) = migrated().await;
     let other = PgStore::connect(database.url()).await.unwrap();
     let habits = Habits { clients: 8, ..HABITS };
-    let told = clients::run(&[store.clone(), other], habits, seed()).await;
+    let told = clients::run::<KEPT, _>(&[store.clone(), other], habits, seed()).await;
     let seen = judge::judge(&store, told).await;
     assert!(seen.done > 200 && seen.refused > 0 && seen.overtaken > 0 && seen.failed == 0, "{seen:?}");
 }
 
 /// Nobody else of the process meets what the other has written first.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_is_what_postgres_holds_where_each_process_has_one_client() {
+async fn every_answer_is_what_postgres_holds_where_each_process_has_one_client<const KEPT: bool>() {
     let (store, database) = migrated().await;
     let other = PgStore::connect(database.url()).await.unwrap();
     let habits = Habits { clients: 1, commands: 150, impatient: u64::MAX, ..HABITS };
-    let told = clients::run(&[store.clone(), other], habits, seed()).await;
+    let told = clients::run::<KEPT, _>(&[store.clone(), other], habits, seed()).await;
     let seen = judge::judge(&store, told).await;
     assert!(seen.done > 50 && seen.refused > 0 && seen.failed == 0, "{seen:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_is_what_postgres_holds_while_connections_break() {
+async fn every_answer_is_what_postgres_holds_while_connections_break<const KEPT: bool>() {
     let (direct, database) = migrated().await;
     let proxy = Proxy::start(database.url()).await;
     let store = PgStore::connect(&proxy.url(database.url())).await.unwrap();
@@ -106,15 +128,14 @@ async fn every_answer_is_what_postgres_holds_while_connections_break() {
     };
     let handles = [store];
     let told = tokio::select! {
-        told = clients::run(&handles, Habits { commands: 30, ..HABITS }, seed) => told,
+        told = clients::run::<KEPT, _>(&handles, Habits { commands: 30, ..HABITS }, seed) => told,
         () = cuts => unreachable!("it goes on"),
     };
     let seen = judge::judge(&direct, told).await;
     assert!(seen.done > 100, "{seen:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_comes_at_once_goes_out_together() {
+async fn what_comes_at_once_goes_out_together<const KEPT: bool>() {
     let (store, database) = migrated().await;
     let habits = Habits {
         clients: 16,
@@ -124,7 +145,7 @@ async fn what_comes_at_once_goes_out_together() {
         large: u64::MAX,
         expecting: u64::MAX,
     };
-    let told = clients::run(from_ref(&store), habits, 7).await;
+    let told = clients::run::<KEPT, _>(from_ref(&store), habits, 7).await;
     let seen = judge::judge(&store, told).await;
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let count = sqlx::query("SELECT count(DISTINCT xid) FROM es.events").fetch_one(&mut connection).await.unwrap();

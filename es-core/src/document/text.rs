@@ -31,6 +31,10 @@ pub struct DocumentError {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Unreadable,
+    /// Of the version that serves, which is not that of the type.
+    OtherVersion {
+        of_type: u32,
+    },
     Unwritable,
     Unfaithful,
 }
@@ -52,7 +56,7 @@ impl DocumentError {
 
     /// Whether the document is stored, and does not fit its type. Otherwise it was to be stored, and was not.
     pub fn is_stored(&self) -> bool {
-        matches!(self.kind, Kind::Unreadable)
+        matches!(self.kind, Kind::Unreadable | Kind::OtherVersion { .. })
     }
 
     fn sentence(&self) -> String {
@@ -61,6 +65,14 @@ impl DocumentError {
             Kind::Unreadable => format!(
                 "document `{key}` of `{projection}` does not fit its type any more: give the type a new version, so that it \
                  is built anew"
+            ),
+            Kind::OtherVersion { of_type } if *of_type < projection.version() => format!(
+                "document `{key}` of `{projection}`, the version that serves, does not fit the type of version {of_type}, which \
+                 is older: deploy the newer type, or read the type's own version, without `serving`"
+            ),
+            Kind::OtherVersion { of_type } => format!(
+                "document `{key}` of `{projection}`, the version that serves, does not fit the type of version {of_type}, which \
+                 is newer: let the type read both, or read its own version, without `serving`"
             ),
             Kind::Unwritable => format!("document `{key}` of `{projection}` cannot be written as JSON"),
             Kind::Unfaithful => format!(
@@ -71,9 +83,11 @@ impl DocumentError {
     }
 }
 
-/// Reads a stored document.
+/// Reads a stored document, of the type's own version or of the one that serves.
 pub(crate) fn decode<D: Document>(id: &ProjectionId, key: &str, json: &str) -> Result<D, DocumentError> {
-    serde_json::from_str(json).map_err(|source| DocumentError::new(Kind::Unreadable, id, key, source))
+    let is_own = id.version() == D::VERSION;
+    let kind = if is_own { Kind::Unreadable } else { Kind::OtherVersion { of_type: D::VERSION } };
+    serde_json::from_str(json).map_err(|source| DocumentError::new(kind, id, key, source))
 }
 
 /// Writes a document, and reads it once: one that could not be read would stand in the way of everything that comes later, its

@@ -32,6 +32,12 @@ impl From<Error> for Trouble {
 pub(super) async fn rebuild<S: ReadModelStore, D: Document>(store: &S, key: &str) -> Result<Option<D>, Error> {
     let id = ProjectionId::new(D::NAME, D::VERSION).map_err(|invalid| Error::setup(invalid.to_string()))?;
     check_key(key).map_err(|invalid| Error::setup(invalid.to_string()))?;
+    if !store.reads_beside_transactions() {
+        return Err(Error::setup(format!(
+            "a document of `{id}` cannot be rebuilt over one connection: the log is read beside the transaction that holds the \
+             projection up, so allow the store two or more"
+        )));
+    }
     let (retry, start) = (Retry::default(), Instant::now());
     let mut attempts = 0;
     loop {

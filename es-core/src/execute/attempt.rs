@@ -192,7 +192,9 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
             self.store.offer_snapshot(snapshot);
         }
         basis.keep(self.store);
-        way.leave_nothing();
+        if let Some(turn) = &mut way.turn {
+            basis.leave(turn);
+        }
         Step::Done(decided.recorded(&basis.load.loaded.stream, self.context.metadata_mut(), appended))
     }
 
@@ -218,7 +220,7 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         decided: Decided<EventOf<C>>,
         appending: Pin<&mut (impl Future<Output = Result<Appended, Error>> + Send)>,
     ) -> Result<Step<RecordedOf<C>>, Error> {
-        if way.is_ahead && way.turn.is_some() {
+        if way.is_to_pass_on() {
             return self.end_ahead(basis, way, decided, appending).await;
         }
         match appending.await {
@@ -289,11 +291,9 @@ impl<A: Aggregate> Way<'_, A> {
         self.turn.as_ref().is_some_and(|turn| !turn.is_held())
     }
 
-    /// The store has all that there is.
-    fn leave_nothing(&mut self) {
-        if let Some(turn) = &mut self.turn {
-            turn.leave(None);
-        }
+    /// Whether to pass on the turn while an append is under way. A state that is not kept is copied for those only who wait for it.
+    fn is_to_pass_on(&self) -> bool {
+        self.is_ahead && self.turn.as_ref().is_some_and(|turn| A::caching().is_kept() || turn.is_wanted())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why an inline store was not opened.
 
+use crate::document::InvalidIndex;
 use crate::error::{BoxError, Error};
 use crate::read_model::{InvalidProjection, ProjectionId};
 use crate::store::InvalidFilter;
@@ -53,6 +54,14 @@ pub enum OpenError {
         id: ProjectionId,
         /// What is wrong with it.
         source: InvalidFilter,
+    },
+    /// A field of its documents that queries are to ask for, and cannot.
+    #[error("projection `{id}`: {source}")]
+    Index {
+        /// Which projection.
+        id: ProjectionId,
+        /// What is wrong with it.
+        source: InvalidIndex,
     },
     /// The projector is new, and has to be built from the events that are stored already, which begins with
     /// [`clear`](crate::Projector::clear). It has none.

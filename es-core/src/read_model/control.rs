@@ -27,7 +27,7 @@ pub enum Control {
     /// itself does not begin again by this: start a runner with it.
     Resume,
     /// Remove what was written, and begin at the first event. Refused to reactors and effects, which would do again what they
-    /// have done.
+    /// have done. Where a projector refuses it, a [rewind](Self::Rewind) that was asked for beside it is done.
     Rebuild,
     /// Take in again whatever comes behind a place. A place ahead of the checkpoint is taken for the checkpoint. Refused to
     /// reactors and effects, and to documents, because they would count what they have counted; projectors decide in

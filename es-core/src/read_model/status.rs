@@ -117,6 +117,9 @@ pub struct ProjectionStatus {
     pub last_error_class: Option<FailureClass>,
     /// What somebody has asked for, and has not begun yet: a rebuild, or a rewind. Until then the rest tells of what will not stay.
     pub task: Option<Task>,
+    /// What is to be done if the projector refuses that: a rewind that was asked for beside a rebuild. A rebuild that is done is
+    /// more than a rewind, and goes for both.
+    pub fallback: Option<Task>,
     /// Its parts; a single one unless it was divided.
     pub parts: Vec<PartStatus>,
 }
@@ -165,6 +168,7 @@ impl ProjectionStatus {
             last_error: None,
             last_error_class: None,
             task: None,
+            fallback: None,
             parts: Vec::new(),
         }
     }
@@ -182,9 +186,23 @@ impl ProjectionStatus {
         is_meant_to_run && self.lag_events > 0 && self.lag >= patience && self.unmoved >= patience
     }
 
-    /// Whether it has taken in everything that is [history](Self::live_from) to it, so that it may serve.
+    /// Whether it has taken in everything that is [history](Self::live_from) to it, so that it may serve. Not while a
+    /// [rebuild or a rewind](Self::task) is to begin, because what it has taken in will not stay.
+    ///
+    /// # Example: a rebuild that was asked for
+    ///
+    /// ```
+    /// use es_core::{Position, ProjectionId, ProjectionState, ProjectionStatus, Task, Timestamp};
+    ///
+    /// let id = ProjectionId::new("balance", 1)?;
+    /// let mut status = ProjectionStatus::new(id, ProjectionState::Running, Position(7), Timestamp::now());
+    /// assert!(status.has_caught_up());
+    /// status.task = Some(Task::Rebuild);
+    /// assert!(!status.has_caught_up());
+    /// # Ok::<(), es_core::InvalidProjection>(())
+    /// ```
     pub fn has_caught_up(&self) -> bool {
-        self.position >= self.live_from
+        self.task.is_none() && self.position >= self.live_from
     }
 
     /// How long it will take to the end of the log at its present rate; `None` while that is not known.

@@ -34,6 +34,11 @@ impl TakenIn {
 
     /// What of its history it has not seen if it wants this much from now on.
     pub(crate) fn missed(&self, wanted: &EventFilter) -> Option<Missed> {
+        if self.to > Position::START { self.wider(wanted) } else { None }
+    }
+
+    /// What it did not want to see so far.
+    pub(crate) fn wider(&self, wanted: &EventFilter) -> Option<Missed> {
         let more = |wanted: &[Cow<'static, str>], kept: &[Cow<'static, str>]| match (wanted, kept) {
             (_, []) => None,
             ([], _) => Some(Vec::new()),
@@ -42,8 +47,7 @@ impl TakenIn {
         };
         let categories = more(wanted.wanted_categories(), self.filter.wanted_categories());
         let types = more(wanted.wanted_types(), self.filter.wanted_types());
-        let is_behind = self.to > Position::START && (categories.is_some() || types.is_some());
-        is_behind.then_some(Missed { categories, types })
+        (categories.is_some() || types.is_some()).then_some(Missed { categories, types })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why nothing was started.
 
+use crate::document::InvalidIndex;
 use crate::error::Error;
 use crate::read_model::{InvalidProjection, ProjectionId};
 use crate::runner::wait::WaitError;
@@ -53,6 +54,14 @@ pub enum StartError {
         id: ProjectionId,
         /// What is wrong with it.
         source: InvalidFilter,
+    },
+    /// A field of its documents that queries are to ask for, and cannot.
+    #[error("projection `{id}`: {source}")]
+    Index {
+        /// Which projection.
+        id: ProjectionId,
+        /// What is wrong with it.
+        source: InvalidIndex,
     },
     /// A setting that cannot work.
     #[error("projection `{id}`: {problem}")]

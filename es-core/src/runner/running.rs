@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use crate::aggregate::Aggregate;
 use crate::execute::Outcome;
-use crate::read_model::{ProjectionId, ProjectionState, ReadModelStore, Written};
+use crate::read_model::{ProjectionId, ProjectionState, ReadModelStore};
 use crate::recorded::Position;
 use crate::runner::observe;
 use crate::runner::progress::Board;
-use crate::runner::wait::{self, DEFAULT_WAIT, Stops, WaitError, Wanted};
+use crate::runner::wait::{self, DEFAULT_WAIT, OfCommand, Stops, WaitError, Wanted};
 use crate::runner::{Phase, Progress, Settings, StopReason};
 
 /// Projections that run. Dropping it stops them at their next turn; [`stop`](Self::stop) waits until they have.
@@ -78,8 +78,8 @@ impl<S: ReadModelStore> Running<S> {
     /// [`WaitError`] when one has stopped, is paused, has [parked](WaitError::Parked) the command's stream or
     /// [left out](WaitError::LeftOut) one of its events, or the time is up.
     pub async fn wait_for<A: Aggregate>(&self, outcome: &Outcome<A>) -> Result<(), WaitError> {
-        match wait::written(outcome) {
-            Some(written) => self.take_in(Some(written), Self::DEFAULT_WAIT).await,
+        match OfCommand::of(outcome) {
+            Some(of_command) => self.take_in(Some(of_command), Self::DEFAULT_WAIT).await,
             None => Ok(()),
         }
     }
@@ -106,8 +106,8 @@ impl<S: ReadModelStore> Running<S> {
     }
 
     /// Waits until everything is taken in that was stored before the call, and these events in particular.
-    async fn take_in(&self, written: Option<Written>, deadline: Duration) -> Result<(), WaitError> {
-        let wanted = Wanted::by_now(&self.store, written).await?;
+    async fn take_in(&self, of_command: Option<OfCommand>, deadline: Duration) -> Result<(), WaitError> {
+        let wanted = Wanted::by_now(&self.store, of_command).await?;
         let ids: Vec<ProjectionId> = self.projections.iter().map(|projection| projection.id.clone()).collect();
         tokio::select! {
             reached = wait::until(&self.store, &ids, &wanted, deadline, Stops::AreTakenOver) => reached?,

@@ -39,8 +39,18 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             }
             done => done?,
         }
+        self.wants_as_much_from_now_on().await?;
         tracing::info!(position = place_of(task).0, live_from = live_from.0, "went back");
         Ok(())
+    }
+
+    /// What it wants to see more than before was not kept while it was not known whether it would go back. Whoever stops in between is
+    /// asked to go back once more, which is no harm.
+    async fn wants_as_much_from_now_on(&self) -> Result<(), Error> {
+        match self.store.taken_in(&self.id).await? {
+            Some(known) if known.filter != self.filter => self.store.take_up(&self.id, &self.filter).await,
+            _ => Ok(()),
+        }
     }
 
     /// Tells `told` times that history begins: once for each part.

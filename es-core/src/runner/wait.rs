@@ -6,12 +6,14 @@ use tokio::time::Instant;
 
 use crate::aggregate::Aggregate;
 use crate::error::Error;
+use crate::event::{Event, EventType};
 use crate::execute::Outcome;
 use crate::read_model::{
     DeadLetterStatus, InvalidProjection, Missing, ProjectionId, ProjectionState, Reached, ReadModelStore, Written,
 };
 use crate::recorded::Position;
 use crate::runner::StopReason;
+use crate::store::EventFilter;
 use crate::stream::{StreamId, Version};
 
 /// How long a wait lasts at the most, by default.
@@ -65,7 +67,8 @@ pub enum WaitError {
     },
     /// A projection has come there, but the stream of the command is [parked](crate::OnFailure::park) in it, and the command waits
     /// with it: it does not show, and will not until somebody [settles](crate::Control::RetryDeadLetter) the dead letter. Only
-    /// waits for the outcome of a command know of its stream. Where a retry was asked for, it is waited for first.
+    /// waits for the outcome of a command know of its stream. Where a retry was asked for, it is waited for first. A command all of
+    /// whose events the projection's filter leaves out waits behind nothing, and is not told of it.
     #[error("projection `{id}` has parked stream `{stream}` behind its event {failed}: retry or discard that first")]
     Parked {
         /// Which one.
@@ -124,18 +127,57 @@ pub(crate) struct Wanted {
     /// What has its place up to here is taken in.
     pub(crate) place: Position,
     /// None of these was left out, or waits behind one that could not be taken in.
-    written: Option<Written>,
+    of_command: Option<OfCommand>,
+}
+
+/// The events of a command.
+pub(crate) struct OfCommand {
+    written: Written,
+    types: Vec<&'static EventType>,
+}
+
+impl OfCommand {
+    /// None when it changed nothing.
+    pub(crate) fn of<A: Aggregate>(outcome: &Outcome<A>) -> Option<Self> {
+        let (first, last) = (outcome.events.first()?.version, outcome.events.last()?.version);
+        let written = Written { stream: outcome.stream.clone(), first, last };
+        Some(Self { written, types: outcome.events.iter().map(|event| event.event.event_type()).collect() })
+    }
+
+    /// Whether a projection that wants to see this much takes in one of them.
+    fn concern(&self, filter: &EventFilter) -> bool {
+        let (categories, types) = (filter.wanted_categories(), filter.wanted_types());
+        let is_wanted = |event: &&EventType| types.is_empty() || types.iter().any(|name| event.is_called(name));
+        (categories.is_empty() || categories.iter().any(|name| name == self.written.stream.category()))
+            && self.types.iter().any(is_wanted)
+    }
 }
 
 impl Wanted {
     /// Everything that is stored by now, and these events in particular.
-    pub(crate) async fn by_now<S: ReadModelStore>(store: &S, written: Option<Written>) -> Result<Self, Error> {
-        Ok(Self { place: store.log_end().await?, written })
+    pub(crate) async fn by_now<S: ReadModelStore>(store: &S, of_command: Option<OfCommand>) -> Result<Self, Error> {
+        Ok(Self { place: store.log_end().await?, of_command })
+    }
+
+    fn written(&self) -> Option<&Written> {
+        self.of_command.as_ref().map(|of_command| &of_command.written)
     }
 
     /// What a projection that has come there has not taken in all the same.
     fn missing<'a>(&'a self, reached: &'a Reached) -> Option<(&'a StreamId, &'a Missing)> {
-        Some((&self.written.as_ref()?.stream, reached.missing.as_ref()?))
+        Some((&self.written()?.stream, reached.missing.as_ref()?))
+    }
+
+    /// Whether a projection lacks something of the command. Behind an event that it cannot take in waits what it wants to see of the
+    /// stream; where it wants none of the command's events, it is as current with them as it will ever be.
+    async fn lacks<S: ReadModelStore>(&self, store: &S, id: &ProjectionId, missing: &Missing) -> Result<bool, Error> {
+        match &self.of_command {
+            Some(of_command) if missing.failed < of_command.written.first => {
+                let taken_in = store.taken_in(id).await?;
+                Ok(taken_in.is_none_or(|taken_in| of_command.concern(&taken_in.filter)))
+            }
+            _ => Ok(true),
+        }
     }
 
     /// What to say of a projection that did not get there in time.
@@ -145,12 +187,6 @@ impl Wanted {
             _ => WaitError::TimedOut { id, reached: reached.position, wanted: self.place },
         }
     }
-}
-
-/// The events of a command; none when it changed nothing.
-pub(crate) fn written<A: Aggregate>(outcome: &Outcome<A>) -> Option<Written> {
-    let (first, last) = (outcome.events.first()?.version, outcome.events.last()?.version);
-    Some(Written { stream: outcome.stream.clone(), first, last })
 }
 
 /// Waits until all these projections have taken in what is wanted, in whichever process they run, or one will not.
@@ -190,12 +226,13 @@ pub(crate) async fn lacking<S: ReadModelStore>(
     wanted: &Wanted,
 ) -> Result<Vec<(ProjectionId, Reached)>, WaitError> {
     let mut lacking = Vec::new();
-    for (id, reached) in ids.iter().zip(store.reached(ids, wanted.written.as_ref()).await?) {
+    for (id, reached) in ids.iter().zip(store.reached(ids, wanted.written()).await?) {
         let reached = reached.ok_or_else(|| WaitError::Unknown { id: id.clone() })?;
         // What a letter says before a projection has got there may be another thing when it has.
         if reached.position >= wanted.place {
             match wanted.missing(&reached) {
                 None => continue,
+                Some((_, missing)) if !wanted.lacks(store, id, missing).await? => continue,
                 Some((_, missing)) if is_asked_for(&missing.status) => (),
                 Some((stream, missing)) => return Err(not_taken_in(id.clone(), stream, missing)),
             }

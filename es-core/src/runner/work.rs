@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::marker::PhantomData;
 
-use crate::document::{self, Document};
+use crate::document::{self, Document, InvalidIndex};
 use crate::error::BoxError;
 use crate::event::Event;
 use crate::projection::{Batch, Projector};
@@ -25,6 +25,11 @@ pub(crate) trait Work<S: ReadModelStore>: Send + Sync + 'static {
     fn registration() -> Result<Registration, InvalidProjection>;
 
     fn filter(&self) -> EventFilter;
+
+    /// Whether queries can ask for the fields that they are to ask for: of documents.
+    fn check_index(&self) -> Result<(), InvalidIndex> {
+        Ok(())
+    }
 
     /// Does what is to be done before the transaction is opened, event by event.
     fn ahead(&self, store: &S, batch: &Batch<'_, Self::Event>) -> impl Future<Output = Ahead> + Send {
@@ -166,6 +171,10 @@ impl<S: ReadModelStore, D: Document> Work<S> for Fold<D> {
 
     fn filter(&self) -> EventFilter {
         D::filter()
+    }
+
+    fn check_index(&self) -> Result<(), InvalidIndex> {
+        document::check_index::<D>()
     }
 
     async fn take_in(

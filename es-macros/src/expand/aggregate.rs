@@ -14,7 +14,7 @@ pub(crate) fn aggregate(aggregate: &Aggregate<'_>) -> TokenStream {
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     let apply = apply(aggregate);
     let snapshots = aggregate.snapshot.as_ref().map(|snapshot| snapshots(aggregate, snapshot));
-    let caching = aggregate.cached.map(|span| caching(aggregate, span));
+    let caching = caching(aggregate);
     quote! {
         #[automatically_derived]
         impl #generics #krate::Aggregate for #ident #arguments #bounds {
@@ -71,14 +71,30 @@ fn snapshots(aggregate: &Aggregate<'_>, snapshot: &Snapshot) -> TokenStream {
     }
 }
 
-/// A state that cannot be cloned is a mistake where the key stands.
-fn caching(aggregate: &Aggregate<'_>, key: Span) -> TokenStream {
-    let here = aggregate.krate.at(key);
-    let cloned = quote_spanned!(shown_at(key)=> #here::Caching::cloned());
+/// Where `cached` stands, a state that cannot be cloned is a mistake. Where it does not, such a state is loaded for each command.
+fn caching(aggregate: &Aggregate<'_>) -> TokenStream {
     let krate = &aggregate.krate;
+    let caching = match (aggregate.cached, aggregate.one_at_a_time) {
+        (Some(key), None) => cloned(aggregate, key),
+        (Some(key), Some(_)) => {
+            let cloned = cloned(aggregate, key);
+            quote!(#cloned.one_at_a_time())
+        }
+        (None, Some(_)) => quote!(#krate::Caching::never()),
+        (None, None) => quote! {{
+            #[allow(unused_imports)]
+            use #krate::__private::{Copied as _, Loaded as _};
+            (&#krate::__private::State::<Self>::HERE).caching()
+        }},
+    };
     quote! {
         fn caching() -> #krate::Caching<Self> {
-            #cloned
+            #caching
         }
     }
+}
+
+fn cloned(aggregate: &Aggregate<'_>, key: Span) -> TokenStream {
+    let here = aggregate.krate.at(key);
+    quote_spanned!(shown_at(key)=> #here::Caching::cloned())
 }

@@ -11,7 +11,7 @@ use crate::ctxt::Ctxt;
 
 const ON_TYPE: Keys = Keys {
     place: "`#[aggregate(…)]`",
-    known: &["id", "event", "apply", "snapshot", "cached", "crate"],
+    known: &["id", "event", "apply", "snapshot", "cached", "one_at_a_time", "crate"],
     repeatable: &[],
     elsewhere: &[],
 };
@@ -31,6 +31,7 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) apply: Option<Path>,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) cached: Option<Span>,
+    pub(crate) one_at_a_time: Option<Span>,
     pub(crate) seen: Seen,
 }
 
@@ -59,6 +60,7 @@ impl<'a> Aggregate<'a> {
             apply: None,
             snapshot: None,
             cached: None,
+            one_at_a_time: None,
             seen: Seen::default(),
         };
         aggregate.seen = attr::each_key(ctxt, &input.attrs, "aggregate", &ON_TYPE, &mut |key, value| {
@@ -73,6 +75,7 @@ impl<'a> Aggregate<'a> {
             "event" => self.event = Some(attr::ty(key, value)?),
             "apply" => self.apply = Some(attr::function(key, value)?),
             "cached" => self.cached = Some(key.span()),
+            "one_at_a_time" => self.one_at_a_time = Some(key.span()),
             "snapshot" => self.snapshot = Some(Snapshot::read(ctxt, key, value)?),
             _ => self.krate = attr::module(key, value)?.into(),
         }

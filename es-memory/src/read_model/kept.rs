@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use es_core::{
     Checkpoint, Claim, Control, ControlAnswer, Error, Fenced, Position, ProjectionId, ProjectionStatus, Reached,
-    Registration, Written,
+    Refusal, Registration, Written,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -150,10 +150,10 @@ impl Kept {
         let State { projections, tables, .. } = &mut *lock::write(&self.0);
         let Some(projection) = projections.get(id) else { return Ok(false) };
         if projection.is_worked_on() {
-            return Err(Error::setup(format!("projection `{id}` is worked on: stop or pause it first")));
+            return Err(Refusal::WorkedOn.of(id));
         }
         if projection.serving && projections.keys().any(|other| other.name() == id.name() && other != id) {
-            return Err(Error::setup(format!("projection `{id}` serves: have another version serve first")));
+            return Err(Refusal::Serving.of(id));
         }
         if projection.has_documents() {
             tables.remove(&table_of(id));

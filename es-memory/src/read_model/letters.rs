@@ -50,11 +50,11 @@ impl Letters {
         self.0.values().filter(|letter| is_one(&letter.status)).count() as u64
     }
 
-    /// All of them, oldest position first.
-    pub(crate) fn all(&self) -> Vec<DeadLetter> {
-        let mut letters: Vec<DeadLetter> = self.0.values().cloned().collect();
+    /// At most `limit` of those behind a place, oldest position first.
+    pub(crate) fn behind(&self, after: Position, limit: usize) -> Vec<DeadLetter> {
+        let mut letters: Vec<&DeadLetter> = self.0.values().filter(|letter| letter.position > after).collect();
         letters.sort_by_key(|letter| letter.position);
-        letters
+        letters.into_iter().take(limit).cloned().collect()
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use es_core::{
     Checkpoint, Claim, Control, ControlAnswer, DeadLetterStatus, Error, EventFilter, FailureClass, Lease, Position,
-    ProjectionId, ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelKind, Registration, Renewal, Slices,
-    TakenIn, Task, Timestamp, Written,
+    ProjectionId, ProjectionState, ProjectionStatus, Pulse, Reached, ReadModelKind, Refusal, Registration, Renewal,
+    Slices, TakenIn, Task, Timestamp, Written,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -52,7 +52,7 @@ impl Projection {
 
     pub(crate) fn taken_in(&self, end: Position) -> Option<TakenIn> {
         let furthest = || self.parts.iter().map(|part| part.position).max().unwrap_or_default();
-        let to = match self.words.task {
+        let to = match self.words.task() {
             _ if self.inline => end,
             Some(Task::Rebuild) => Position::START,
             Some(Task::Rewind(to)) => to.min(furthest()),
@@ -63,13 +63,7 @@ impl Projection {
 
     /// Refuses to take it for something else. Fields to be indexed need no keeping here: every field can be asked for.
     pub(crate) fn check_same(&self, wanted: &Registration) -> Result<(), Error> {
-        if (self.kind, self.inline) == (wanted.kind, wanted.inline) {
-            return Ok(());
-        }
-        let (id, kept, wanted) = (&wanted.id, what(self.kind, self.inline), what(wanted.kind, wanted.inline));
-        Err(Error::setup(format!(
-            "projection `{id}` is kept as {kept}, and cannot be {wanted} now: give it another name, or a new version"
-        )))
+        wanted.check_same(self.kind, self.inline)
     }
 
     pub(crate) fn has_documents(&self) -> bool {
@@ -92,7 +86,7 @@ impl Projection {
 
     /// How far its readers may trust it: what is to be rebuilt or rewound will not stay.
     pub(crate) fn reached(&self, written: Option<&Written>, end: Position) -> Reached {
-        let position = if self.words.task.is_some() { Position::START } else { self.position(end) };
+        let position = if self.words.task().is_some() { Position::START } else { self.position(end) };
         let mut reached = Reached::new(position, self.state());
         reached.missing = written.and_then(|written| self.letters.missing(written));
         reached
@@ -108,7 +102,7 @@ impl Projection {
         let mut status = ProjectionStatus::new(id.clone(), self.state(), self.position(end), updated_at);
         (status.serving, status.live_from) = (self.serving, self.live_from);
         status.events = self.events();
-        status.task = self.words.task;
+        (status.task, status.fallback) = (self.words.task(), self.words.fallback());
         self.count_letters(&mut status);
         status.unmoved = Timestamp::now().since(updated_at);
         let pulses = || self.parts.iter().filter_map(Part::pulse);
@@ -149,17 +143,6 @@ impl Projection {
     }
 }
 
-fn what(kind: ReadModelKind, inline: bool) -> &'static str {
-    match (kind, inline) {
-        (ReadModelKind::Projector, false) => "a projector",
-        (ReadModelKind::Projector, true) => "an inline projector",
-        (ReadModelKind::Documents, false) => "documents",
-        (ReadModelKind::Documents, true) => "inline documents",
-        (ReadModelKind::Reactor, false) => "a reactor",
-        (ReadModelKind::Reactor, true) => "an inline reactor",
-    }
-}
-
 /// Who may work on it.
 impl Projection {
     /// `claims` counts the claims of the whole store, so that a token is never given twice, however often the projection is
@@ -178,7 +161,7 @@ impl Projection {
         if self.words.paused {
             return Ok(Claim::Paused);
         }
-        if is_seized || (self.words.task.is_some() && !is_first) {
+        if is_seized || (self.words.task().is_some() && !is_first) {
             return Ok(Claim::Waiting);
         }
         let Some(part) = self.parts.iter_mut().find(|part| part.slices.first() == first) else {
@@ -192,18 +175,13 @@ impl Projection {
         part.grant(*claims, owner, lease);
         let mut granted = Lease::new(id.clone(), *claims, part.position, self.live_from);
         (granted.slices, granted.parts) = (part.slices, u16::try_from(parts).unwrap_or(u16::MAX));
-        (granted.task, granted.barrier) = (self.words.task, barrier);
+        (granted.task, granted.barrier) = (self.words.task(), barrier);
         Ok(Claim::Granted(granted))
     }
 
     /// What nobody runs, nobody can be told anything about.
     fn check_run(&self, id: &ProjectionId) -> Result<(), Error> {
-        if self.inline {
-            return Err(Error::setup(format!(
-                "projection `{id}` is written in the append's own transaction: it needs nobody to run it"
-            )));
-        }
-        Ok(())
+        if self.inline { Err(Refusal::Inline.of(id)) } else { Ok(()) }
     }
 
     /// Where the parts meet before they are divided anew.
@@ -279,8 +257,8 @@ impl Projection {
         let found = match control {
             Control::Pause => self.pause(true),
             Control::Resume => self.pause(false),
-            Control::Rebuild => self.words.ask(id, Task::Rebuild).map(|()| true)?,
-            Control::Rewind { to } => self.words.ask(id, Task::Rewind(to.min(self.least()))).map(|()| true)?,
+            Control::Rebuild => self.words.ask_rebuild(id).map(|()| true)?,
+            Control::Rewind { to } => self.words.ask_rewind(id, to.min(self.least())).map(|()| true)?,
             Control::Divide { parts } => self.words.ask_division(id, parts).map(|()| true)?,
             Control::RetryDeadLetter { stream, first } => {
                 self.letters.mark(stream, first, DeadLetterStatus::RetryRequested)
@@ -332,10 +310,10 @@ impl Projection {
         self.parts.iter_mut().for_each(|part| part.reset(to));
         self.live_from = live_from;
         self.letters.forget_behind(to);
-        self.dismiss();
+        self.words.task_is_done();
     }
 
     pub(crate) fn dismiss(&mut self) {
-        self.words.task = None;
+        self.words.task_is_refused();
     }
 }

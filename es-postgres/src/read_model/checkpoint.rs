@@ -37,7 +37,7 @@ pub(crate) const DURABLE: &str = "SET LOCAL synchronous_commit TO DEFAULT";
 
 pub(crate) const RESET: &str = "SELECT {schema}.reset_projection($1, $2, $3, $4, $5, $6)";
 
-pub(crate) const DISMISS: &str = "SELECT {schema}.dismiss_task($1, $2, $3, $4)";
+pub(crate) const DISMISS: &str = "SELECT {schema}.refuse_task($1, $2, $3, $4)";
 
 pub(crate) const SEIZE: &str = "SELECT {schema}.take_leases($1, $2)";
 

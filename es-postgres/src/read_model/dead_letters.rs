@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use es_core::{DeadLetter, DeadLetterStatus, Error, FailureClass, ProjectionId, StreamId, Version};
+use es_core::{DeadLetter, DeadLetterStatus, Error, FailureClass, Position, ProjectionId, StreamId, Version};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
@@ -17,7 +17,8 @@ use crate::sql::Sql;
 pub(crate) const LIST: &str = "
 SELECT category, stream_id, first_version, last_version, position, event_id, error, attempts, status, reason,
        first_failed_at, last_failed_at, class
-  FROM {schema}.dead_letters WHERE name = $1 AND version = $2 ORDER BY position, first_version";
+  FROM {schema}.dead_letters WHERE name = $1 AND version = $2 AND position > $3
+ ORDER BY position LIMIT $4";
 
 pub(crate) const SAVE: &str = "
 INSERT INTO {schema}.dead_letters (name, version, category, stream_id, first_version, last_version, position, event_id,
@@ -33,14 +34,16 @@ pub(crate) const DELETE: &str = "
 DELETE FROM {schema}.dead_letters
  WHERE name = $1 AND version = $2 AND category = $3 AND stream_id = $4 AND first_version = $5";
 
-/// All of a projection, oldest place first.
-pub(crate) struct List<'a>(pub(crate) &'a ProjectionId);
+/// Those of a projection behind a place, oldest place first, and at most so many. No two are of the same place.
+pub(crate) struct List<'a>(pub(crate) &'a ProjectionId, pub(crate) Position, pub(crate) u32);
 
 impl Ask for List<'_> {
     type Answer = Vec<DeadLetter>;
 
     async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Self::Answer, Failure> {
-        let mut rows = of(&sql.read_models.list_letters, self.0).fetch(connection);
+        let Self(id, after, limit) = *self;
+        let query = of(&sql.read_models.list_letters, id).bind(signed(after.0)).bind(i64::from(limit));
+        let mut rows = query.fetch(connection);
         let mut letters = Vec::new();
         while let Some(row) = next(&mut rows).await? {
             letters.push(letter(&row)?);

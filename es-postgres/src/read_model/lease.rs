@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use es_core::{Claim, Error, FailureClass, Lease, Position, ProjectionId, Pulse, Renewal};
+use es_core::{Claim, Error, FailureClass, Lease, Position, ProjectionId, Pulse, Refusal, Renewal};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -14,7 +14,6 @@ use crate::read::signed;
 use crate::read_model::dead_letters::storable;
 use crate::read_model::statements::{Unregistered, of_part, slices, under};
 use crate::read_model::status::task_in;
-use crate::read_model::words::inline;
 use crate::row::Column;
 use crate::sql::Sql;
 
@@ -113,7 +112,7 @@ impl ClaimLease<'_> {
         let query = of_part(&sql.read_models.in_the_way, self.id, self.first).bind(self.owner);
         let Some(row) = query.fetch_optional(connection).await? else { return Err(Unregistered::failure(self.id)) };
         if row.try_get(0)? {
-            return Err(inline(self.id).into());
+            return Err(Refusal::Inline.of(self.id).into());
         }
         for (column, refused) in [(1, Claim::Paused), (2, Claim::Waiting), (3, Claim::Gone)] {
             if row.try_get(column)? {

@@ -1,6 +1,8 @@
 //! Which projections there are: making room for one, its parts, the version that serves, and forgetting one.
 
-use es_core::{Error, EventFilter, Position, ProjectionId, ReadModelKind, Registration, SLICES, Slices, TakenIn};
+use es_core::{
+    Error, EventFilter, Position, ProjectionId, ReadModelKind, Refusal, Registration, SLICES, Slices, TakenIn,
+};
 use sqlx::{PgConnection, Row};
 
 use crate::connections::Ask;
@@ -38,14 +40,6 @@ pub(crate) struct Register<'a> {
     pub(crate) live_from: Position,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("projection `{id}` is kept as {kept}, and cannot be {wanted} now: give it another name, or a new version")]
-struct OtherKind {
-    id: ProjectionId,
-    kept: &'static str,
-    wanted: &'static str,
-}
-
 impl Register<'_> {
     /// Fields are those of documents.
     fn fields(&self) -> &'static [&'static str] {
@@ -53,19 +47,6 @@ impl Register<'_> {
             ReadModelKind::Documents => self.registration.indexed,
             ReadModelKind::Projector | ReadModelKind::Reactor => &[],
         }
-    }
-
-    fn check_known(&self, kind: &str, inline: bool) -> Result<(), Error> {
-        let wanted = self.registration;
-        if kind == word(wanted.kind) && inline == wanted.inline {
-            return Ok(());
-        }
-        let refused = OtherKind {
-            id: wanted.id.clone(),
-            kept: described(kind_of(kind)?, inline),
-            wanted: described(wanted.kind, wanted.inline),
-        };
-        Err(Error::setup(refused.to_string()))
     }
 }
 
@@ -87,23 +68,12 @@ pub(crate) fn kind_of(kept: &str) -> Result<ReadModelKind, Error> {
     known.ok_or_else(|| Error::store(UnknownKind(kept.to_owned())))
 }
 
-fn described(kind: ReadModelKind, inline: bool) -> &'static str {
-    match (kind, inline) {
-        (ReadModelKind::Projector, false) => "a projector",
-        (ReadModelKind::Documents, false) => "documents",
-        (ReadModelKind::Projector, true) => "an inline projector",
-        (ReadModelKind::Documents, true) => "inline documents",
-        (ReadModelKind::Reactor, false) => "a reactor",
-        (ReadModelKind::Reactor, true) => "an inline reactor",
-    }
-}
-
 /// How many parts a projection can have.
 pub(crate) fn checked_parts(id: &ProjectionId, parts: u16) -> Result<i32, Error> {
     if (1..=SLICES).contains(&parts) {
         return Ok(i32::from(parts));
     }
-    Err(Error::setup(format!("projection `{id}` cannot be divided into {parts} parts: there can be 1 to {SLICES}")))
+    Err(Refusal::Parts { parts }.of(id))
 }
 
 impl Ask for Register<'_> {
@@ -118,7 +88,7 @@ impl Ask for Register<'_> {
             .bind(self.fields())
             .bind(signed(self.live_from.0));
         let row = query.fetch_one(&mut *connection).await?;
-        self.check_known(row.text(0)?, row.try_get(1)?)?;
+        self.registration.check_same(kind_of(row.text(0)?)?, row.try_get(1)?)?;
         Ok(row.try_get(2)?)
     }
 }
@@ -196,15 +166,8 @@ impl Ask for Forget<'_> {
         let id = self.0;
         let row = of(&sql.read_models.drop_projection, id).fetch_one(connection).await?;
         match row.text(0)? {
-            "owned" => Err(Error::setup(format!(
-                "projection `{id}` cannot be dropped while somebody works on it: pause it first, or take it out of the \
-                 programs that run it"
-            ))
-            .into()),
-            "serving" => Err(Error::setup(format!(
-                "projection `{id}` cannot be dropped while it serves: let another version serve first"
-            ))
-            .into()),
+            "owned" => Err(Refusal::WorkedOn.of(id).into()),
+            "serving" => Err(Refusal::Serving.of(id).into()),
             answer => Ok(answer == "done"),
         }
     }

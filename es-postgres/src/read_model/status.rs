@@ -92,7 +92,7 @@ fn status(row: &PgRow) -> Result<ProjectionStatus, Failure> {
     status.parked = row.count(14)?;
     (status.requested, status.skipped, status.discarded) = (row.count(22)?, row.count(23)?, row.count(24)?);
     status.lag = Duration::from_micros(row.count(15)?);
-    status.task = task_in(row, 25)?;
+    (status.task, status.fallback) = (task_in(row, 25)?, fallback_in(row, 25)?);
     status.parts = parts(row)?;
     Ok(status)
 }
@@ -113,6 +113,12 @@ pub(crate) fn task_in(row: &PgRow, first: usize) -> Result<Option<Task>, Failure
         (true, _) => Some(Task::Rebuild),
         (false, to) => to.map(Task::Rewind),
     })
+}
+
+/// What is to be done if that is refused, from the same columns.
+fn fallback_in(row: &PgRow, first: usize) -> Result<Option<Task>, Failure> {
+    let rewind = place_or_null(row, first + 1)?.map(Task::Rewind);
+    Ok(if row.try_get(first)? { rewind } else { None })
 }
 
 /// A word that only another release knows is as good as none.

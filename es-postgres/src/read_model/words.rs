@@ -1,6 +1,6 @@
 //! Words that are left for whoever runs a projection.
 
-use es_core::{Control, ControlAnswer, Error, ProjectionId};
+use es_core::{Control, ControlAnswer, Error, ProjectionId, Refusal};
 use sqlx::{PgConnection, Row};
 
 use crate::connections::Ask;
@@ -20,7 +20,7 @@ pub(crate) const SETTLE_LETTERS: &str = "SELECT {schema}.settle_letters($1, $2, 
 pub(crate) const SERVE: &str = "SELECT answer, reached, history FROM {schema}.serve_projection($1, $2)";
 
 /// It stays as it is for as long as there is the projection, so it may be asked before the word is left.
-pub(crate) const KIND: &str = "SELECT kind FROM {schema}.projections WHERE name = $1 AND version = $2";
+pub(crate) const KIND: &str = "SELECT kind, inline FROM {schema}.projections WHERE name = $1 AND version = $2";
 
 /// Why a projection has stopped, if it has, and whether it is paused.
 pub(crate) const STOPPED: &str = "
@@ -43,6 +43,9 @@ impl LeaveWord<'_> {
         }
         let row = of(&sql.read_models.kind, self.0).fetch_optional(connection).await?;
         let Some(row) = row else { return Ok(()) };
+        if row.try_get(1)? {
+            return Err(Refusal::Inline.of(self.0).into());
+        }
         Ok(self.1.check(self.0, kind_of(row.text(0)?)?)?)
     }
 
@@ -56,9 +59,9 @@ impl LeaveWord<'_> {
         let query = of(&sql.read_models.leave_word, self.0).bind(word).bind(argument);
         let row = query.fetch_one(connection).await?;
         match row.text(0)? {
-            "inline" => Err(inline(self.0).into()),
-            "dividing" => Err(refused(self.0, "is being divided: its parts have to meet first").into()),
-            "task" => Err(refused(self.0, "is to be rebuilt or rewound first").into()),
+            "inline" => Err(Refusal::Inline.of(self.0).into()),
+            "dividing" => Err(Refusal::Dividing.of(self.0).into()),
+            "task" => Err(Refusal::GoingBack.of(self.0).into()),
             answer => Ok(answer == "done"),
         }
     }
@@ -66,14 +69,8 @@ impl LeaveWord<'_> {
     async fn serve(&self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
         let row = of(&sql.read_models.serve, self.0).fetch_one(connection).await?;
         match row.text(0)? {
-            "task" => {
-                Err(refused(self.0, "has not caught up: it is to be rebuilt or rewound first, and starts over").into())
-            }
-            "behind" => {
-                let (reached, history) = (row.count(1)?, row.count(2)?);
-                let behind = format!("has not caught up: it is at {reached}, and history reaches to {history}");
-                Err(refused(self.0, &behind).into())
-            }
+            "task" => Err(Refusal::NotBack.of(self.0).into()),
+            "behind" => Err(Refusal::Behind { at: row.position(1)?, history: row.position(2)? }.of(self.0).into()),
             answer => Ok(answer == "done"),
         }
     }
@@ -93,7 +90,7 @@ impl LeaveWord<'_> {
         };
         let row = query.fetch_one(connection).await?;
         match row.text(0)? {
-            "inline" => Err(inline(self.0).into()),
+            "inline" => Err(Refusal::Inline.of(self.0).into()),
             answer => Ok(answer == "done"),
         }
     }
@@ -153,13 +150,4 @@ impl Ask for Divide<'_> {
     async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<bool, Failure> {
         Ok(of(&sql.read_models.divide, self.0).fetch_one(connection).await?.try_get(0)?)
     }
-}
-
-fn refused(id: &ProjectionId, why: &str) -> Error {
-    Error::setup(format!("projection `{id}` {why}"))
-}
-
-/// Nobody runs what every append writes.
-pub(crate) fn inline(id: &ProjectionId) -> Error {
-    refused(id, "is written in the append's own transaction: nobody runs it")
 }

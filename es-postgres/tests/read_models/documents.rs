@@ -1,6 +1,10 @@
 //! Documents.
 
-use es_core::{DocumentQuery, ReadModelStore, ReadModelTransaction};
+use es_core::{
+    Document, DocumentQuery, Error, Event, IntoKeys, MAX_KEY_BYTES, ReadModelStore, ReadModelTransaction, ReadModels,
+    Recorded,
+};
+use es_postgres::PgStore;
 
 use crate::fixture::*;
 
@@ -13,7 +17,7 @@ fn page(after: Option<&str>, limit: u32) -> DocumentQuery {
 #[tokio::test]
 async fn documents_come_back_as_they_were() {
     let (store, id, _database) = registered("statements").await;
-    let long = "k".repeat(1024);
+    let long = "k".repeat(MAX_KEY_BYTES);
     let documents = [
         ("'); DROP TABLE x; --", r#"{"a":"\u0000 and \ud83d\udca3"}"#),
         ("ключ \u{1F4A3} \u{1} \\ \" % _ {} ,", r#"{"b":1,"a":1.0,"b":18446744073709551615}"#),
@@ -66,4 +70,37 @@ async fn documents_are_listed_by_the_bytes_of_their_keys() {
     let behind = store.list_documents(&id, &page(Some("a\0b"), 1)).await.unwrap();
     assert_eq!(behind[0].0, "a-1");
     assert!(store.list_documents(&id, &page(None, 0)).await.unwrap().is_empty());
+}
+
+#[derive(Event, serde::Serialize, serde::Deserialize)]
+#[event(category = "door")]
+enum DoorEvent {
+    Opened,
+}
+
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Door;
+
+impl Document for Door {
+    const NAME: &'static str = "statements";
+    type Event = DoorEvent;
+
+    fn key(event: &Recorded<DoorEvent>) -> impl IntoKeys {
+        &event.stream
+    }
+
+    fn apply(&mut self, _: &Recorded<DoorEvent>) {}
+}
+
+/// It would wait for itself: the log is read beside the transaction.
+#[tokio::test]
+async fn one_connection_is_too_few_to_rebuild_a_document() {
+    let (_, _, database) = registered("statements").await;
+    let store = PgStore::options().max_connections(1).connect(database.url()).await.unwrap();
+    let refused = store.rebuild_document::<Door>("front").await.err().unwrap();
+    assert!(matches!(refused, Error::Setup { .. }), "{refused:?}");
+    let told = "a document of `statements v1` cannot be rebuilt over one connection: ";
+    assert!(refused.to_string().starts_with(told), "{refused}");
+    let store = PgStore::options().max_connections(2).connect(database.url()).await.unwrap();
+    assert!(store.rebuild_document::<Door>("front").await.unwrap().is_none());
 }

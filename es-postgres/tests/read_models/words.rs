@@ -94,7 +94,7 @@ async fn what_cannot_be_is_refused_in_words() {
     transaction.reset(&lease, Position::START, Position(9)).await.unwrap();
     transaction.commit().await.unwrap();
     assert!(store.control(&id, Control::Divide { parts: 2 }).await.unwrap().is_accepted());
-    assert!(refused(Control::Rebuild).await.contains("is being divided"));
+    assert!(refused(Control::Rebuild).await.contains("is about to be divided"));
 
     let mut second = documents("refused", 1, &[]);
     second.id = ProjectionId::new("refused", 2).unwrap();

@@ -8,9 +8,11 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
 
 use crate::clients::ID;
-use crate::domain::{Account, AccountEvent, Move, TooLittle};
+use crate::domain::{self, AccountEvent, TooLittle};
 use crate::slow::{Asked, Slow};
 
+type Account = domain::Account<true>;
+type Move = domain::Move<true>;
 type Told = JoinHandle<Result<Outcome<Account>, ExecuteError<TooLittle>>>;
 
 struct Bench {
@@ -22,6 +24,14 @@ impl Bench {
     fn new() -> Self {
         let (store, asked) = Slow::by_hand();
         Self { store, asked }
+    }
+
+    /// A deposit into an account whose state is not kept.
+    fn deposit_fleeting(&self, amount: u64) -> JoinHandle<Outcome<domain::Account<false>>> {
+        let store = self.store.clone();
+        let command =
+            domain::Move { account: ID.to_owned(), events: vec![AccountEvent::Deposited { amount }], times: 1 };
+        tokio::spawn(async move { store.execute(command).retry(Retry::never()).await.unwrap() })
     }
 
     /// A command that is tried once.
@@ -292,4 +302,39 @@ async fn a_command_under_a_key_is_decided_in_turn() {
     assert_eq!(behind.0.behind, last);
     bench.let_in(behind).await;
     assert_eq!(done(third).await.state.balance, 2);
+}
+
+#[tokio::test]
+async fn a_state_that_is_not_kept_is_handed_on_to_those_who_wait() {
+    let mut bench = Bench::new();
+    let first = bench.deposit_fleeting(1);
+    let append = bench.next().await;
+    // Nobody waited when it set out, so it has kept its turn.
+    let others = [2, 3, 4].map(|amount| bench.deposit_fleeting(amount));
+    assert!(bench.nothing_is_asked().await);
+    bench.let_in(append).await;
+    assert_eq!(in_time(first).await.unwrap().state.balance, 1);
+    // Now each but the last has somebody behind it, and passes its turn on.
+    let under_way = [bench.next().await, bench.next().await, bench.next().await];
+    let behind: Vec<_> = under_way.iter().map(|(append, _)| append.behind).collect();
+    assert!(behind.iter().all(Option::is_some), "{behind:?}");
+    for append in under_way {
+        bench.let_in(append).await;
+    }
+    let [.., last] = others;
+    assert_eq!(in_time(last).await.unwrap().state.balance, 10);
+    assert_eq!(bench.store.loads(), 1);
+}
+
+#[tokio::test]
+async fn a_state_that_is_not_kept_is_loaded_where_nobody_hands_it_on() {
+    let mut bench = Bench::new();
+    for nth in 1..=3 {
+        let deposited = bench.deposit_fleeting(1);
+        let append = bench.next().await;
+        assert_eq!((append.0.behind, bench.store.loads()), (None, nth));
+        bench.let_in(append).await;
+        assert_eq!(in_time(deposited).await.unwrap().state.balance, i64::from(nth));
+    }
+    assert!(EventStore::cache(&bench.store).unwrap().is_empty());
 }

@@ -14,16 +14,16 @@ use crate::random::Random;
 pub const ID: &str = "hot";
 
 /// A command, and what became of it.
-pub struct Told {
+pub struct Told<const KEPT: bool> {
     /// Names the command in the events' metadata.
     pub actor: String,
     /// A version that was acknowledged to somebody before the command was sent.
     pub since: Version,
-    pub what: What,
+    pub what: What<KEPT>,
 }
 
-pub enum What {
-    Done(Outcome<Account>),
+pub enum What<const KEPT: bool> {
+    Done(Outcome<Account<KEPT>>),
     Refused(TooLittle),
     /// The stream was not at the version that was known before.
     Overtaken(Conflict),
@@ -51,7 +51,11 @@ pub struct Habits {
 }
 
 /// All clients of these handles, until they are through.
-pub async fn run<S: EventStore + Clone + 'static>(handles: &[S], habits: Habits, seed: u64) -> Vec<Told> {
+pub async fn run<const KEPT: bool, S: EventStore + Clone + 'static>(
+    handles: &[S],
+    habits: Habits,
+    seed: u64,
+) -> Vec<Told<KEPT>> {
     let acknowledged = Arc::new(AtomicU64::new(0));
     let mut clients = JoinSet::new();
     for client in 0..habits.clients {
@@ -64,13 +68,13 @@ pub async fn run<S: EventStore + Clone + 'static>(handles: &[S], habits: Habits,
     clients.join_all().await.into_iter().flatten().collect()
 }
 
-async fn be<S: EventStore>(
+async fn be<const KEPT: bool, S: EventStore>(
     store: &S,
     habits: Habits,
     name: &str,
     acknowledged: &AtomicU64,
     mut random: Random,
-) -> Vec<Told> {
+) -> Vec<Told<KEPT>> {
     let mut told = Vec::new();
     for nth in 0..habits.commands {
         let actor = format!("{name}/{nth}");
@@ -84,7 +88,13 @@ async fn be<S: EventStore>(
     told
 }
 
-async fn command<S: EventStore>(store: &S, habits: Habits, actor: &str, since: Version, random: &mut Random) -> What {
+async fn command<const KEPT: bool, S: EventStore>(
+    store: &S,
+    habits: Habits,
+    actor: &str,
+    since: Version,
+    random: &mut Random,
+) -> What<KEPT> {
     let amount = 1 + random.below(9);
     let events = match random.below(8) {
         0 => vec![],
@@ -94,7 +104,7 @@ async fn command<S: EventStore>(store: &S, habits: Habits, actor: &str, since: V
     };
     let times = if random.below(habits.large) == 0 { 40 } else { 1 };
     let command = store
-        .execute(Move { account: ID.to_owned(), events, times })
+        .execute(Move::<KEPT> { account: ID.to_owned(), events, times })
         .retry(Retry::attempts(200).within(Duration::from_secs(60)))
         .actor(actor);
     let command = if random.below(habits.keyed) == 0 { command.idempotency_key(actor) } else { command };

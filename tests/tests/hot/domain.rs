@@ -1,4 +1,4 @@
-//! An account that commands come to all at once.
+//! An account that commands come to all at once. Its state is kept at hand, or only handed on while it is busy.
 
 use es_core::{Aggregate, Caching, Command, Context, Event, Handle, IntoEvents, Snapshots, Version};
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,13 @@ pub enum AccountEvent {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Account {
+pub struct Account<const KEPT: bool> {
     pub balance: i64,
     /// In which order everything came.
     pub digest: u64,
 }
 
-impl Aggregate for Account {
+impl<const KEPT: bool> Aggregate for Account<KEPT> {
     type Id = String;
     type Event = AccountEvent;
 
@@ -35,14 +35,14 @@ impl Aggregate for Account {
     }
 
     fn caching() -> Caching<Self> {
-        Caching::cloned()
+        if KEPT { Caching::cloned() } else { Caching::while_busy() }
     }
 }
 
 /// Several at once, all or none. None is a command without events.
 #[derive(Clone, Debug, Command, Serialize)]
-#[command(aggregate = Account)]
-pub struct Move {
+#[command(aggregate = Account<KEPT>)]
+pub struct Move<const KEPT: bool> {
     #[command(id)]
     pub account: String,
     pub events: Vec<AccountEvent>,
@@ -59,10 +59,10 @@ pub struct TooLittle {
     pub version: Version,
 }
 
-impl Handle<Move> for Account {
+impl<const KEPT: bool> Handle<Move<KEPT>> for Account<KEPT> {
     type Error = TooLittle;
 
-    fn handle(&self, command: Move, context: &Context) -> Result<impl IntoEvents<AccountEvent>, TooLittle> {
+    fn handle(&self, command: Move<KEPT>, context: &Context) -> Result<impl IntoEvents<AccountEvent>, TooLittle> {
         let mut after = self.clone();
         let mut events = Vec::new();
         for event in command.events.iter().cycle().take(command.events.len() * command.times) {

@@ -22,8 +22,8 @@ pub struct Seen {
 
 /// # Panics
 /// When anything is not as it was told.
-pub async fn judge<S: EventStore>(store: &S, told: Vec<Told>) -> Seen {
-    let stored = store.events::<Account>(ID).unwrap().collect().await.unwrap();
+pub async fn judge<const KEPT: bool, S: EventStore>(store: &S, told: Vec<Told<KEPT>>) -> Seen {
+    let stored = store.events::<Account<KEPT>>(ID).unwrap().collect().await.unwrap();
     let states = states(&stored);
     let mut seen = Seen::default();
     let mut unanswered = Vec::new();
@@ -83,7 +83,7 @@ pub async fn judge<S: EventStore>(store: &S, told: Vec<Told>) -> Seen {
 }
 
 /// The state at each version, from 0 on.
-fn states(stored: &[Recorded<AccountEvent>]) -> Vec<Account> {
+fn states<const KEPT: bool>(stored: &[Recorded<AccountEvent>]) -> Vec<Account<KEPT>> {
     let mut states = vec![Account::default()];
     for (nth, event) in (1..).zip(stored) {
         assert_eq!(event.version, Version(nth), "without gaps");

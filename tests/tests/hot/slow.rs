@@ -1,5 +1,6 @@
 //! A store in memory that takes its time, in order, and fails now and then, or does with each append what a test says.
 
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use es_core::{
@@ -23,6 +24,7 @@ pub struct Slow {
     cache: Arc<AggregateCache>,
     appends: mpsc::UnboundedSender<Asked>,
     offered: Arc<Mutex<Vec<Version>>>,
+    loads: Arc<AtomicU32>,
 }
 
 impl Slow {
@@ -35,12 +37,26 @@ impl Slow {
     /// Nothing is appended: the test does it, in the order in which it is asked.
     pub fn by_hand() -> (Self, mpsc::UnboundedReceiver<Asked>) {
         let (appends, asked) = mpsc::unbounded_channel();
-        (Self { inner: MemoryStore::new(), cache: Arc::default(), appends, offered: Arc::default() }, asked)
+        (
+            Self {
+                inner: MemoryStore::new(),
+                cache: Arc::default(),
+                appends,
+                offered: Arc::default(),
+                loads: Arc::default(),
+            },
+            asked,
+        )
     }
 
     /// What is stored, as another process has it.
     pub fn inner(&self) -> &MemoryStore {
         &self.inner
+    }
+
+    /// How often a state was loaded.
+    pub fn loads(&self) -> u32 {
+        self.loads.load(SeqCst)
     }
 
     /// The versions of the snapshots that were offered.
@@ -60,7 +76,7 @@ async fn work(store: MemoryStore, mut asked: mpsc::UnboundedReceiver<Asked>, mut
             0 => Err(Error::unavailable("connection refused")),
             1 => {
                 let rival = AccountEvent::Deposited { amount: 1 };
-                store.append_events::<Account>(stream.id(), ExpectedVersion::Any, rival).await.unwrap();
+                store.append_events::<Account<true>>(stream.id(), ExpectedVersion::Any, rival).await.unwrap();
                 store.append(append).await
             }
             2 => unknown(),
@@ -97,6 +113,7 @@ impl EventStore for Slow {
         state_version: Option<u32>,
         fold: &mut dyn Fold,
     ) -> Result<(), Error> {
+        self.loads.fetch_add(1, SeqCst);
         yield_now().await;
         self.inner.fold_stream(stream, state_version, fold).await
     }

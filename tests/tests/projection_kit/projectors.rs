@@ -34,7 +34,9 @@ fn add(tables: &mut Tables, table: &str, key: &str, cents: i64) -> Result<(), Bo
 }
 
 /// The story of all of them: two deposits of Ada's, one of Bob's.
-fn told<P: Projector<Target = Tables>>(make: impl Fn() -> P + 'static) -> ReadModelTest<MemoryStore, ReadBack<Rows>> {
+fn told<P: Projector<Target = Tables>>(
+    make: impl Fn() -> P + Send + Sync + 'static,
+) -> ReadModelTest<MemoryStore, ReadBack<Rows>> {
     let test = in_memory().projector(make, sums);
     test.given::<Account>("ada", [deposited(50), deposited(20)]).given::<Account>("bob", deposited(7))
 }

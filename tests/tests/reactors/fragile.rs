@@ -179,8 +179,13 @@ impl<S: ReadModelStore> ReadModelStore for Fragile<S> {
     async fn drop_projection(&self, id: &ProjectionId) -> Result<bool, Error> {
         self.inner.drop_projection(id).await
     }
-    async fn dead_letters(&self, id: &ProjectionId) -> Result<Vec<DeadLetter>, Error> {
-        self.inner.dead_letters(id).await
+    async fn list_dead_letters(
+        &self,
+        id: &ProjectionId,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        self.inner.list_dead_letters(id, after, limit).await
     }
     async fn get_documents(&self, id: &ProjectionId, keys: &[String]) -> Result<Vec<Option<String>>, Error> {
         self.inner.get_documents(id, keys).await

@@ -1,6 +1,6 @@
 //! Asking for documents by what their fields hold.
 
-use es_core::{Document, Documents, Error, IntoKeys, ReadModels, Recorded, Runner};
+use es_core::{Document, Documents, Error, Inline, IntoKeys, OpenError, ReadModels, Recorded, Runner, StartError};
 use serde::{Deserialize, Serialize};
 
 use super::domain::AccountEvent;
@@ -15,7 +15,7 @@ struct Card {
     ratio: f32,
     count: u128,
     kind: Option<Kind>,
-    inner: Vec<u8>,
+    inner: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,6 +115,36 @@ pub async fn for_hostile_values<S: World>(store: S) {
     }
     assert_eq!(keys(cards(&store).filter("owner", "x".repeat(100_000))).await, ["long"]);
     assert!(keys(cards(&store).filter("owner", "x".repeat(99_999))).await.is_empty());
+}
+
+/// No filter would ever find it.
+pub async fn what_holds_a_list_is_refused_at_the_start<S: World>(store: S) {
+    let refused = Runner::new(store.clone()).document::<Labelled>().start().await.unwrap_err();
+    let told = "projection `labelled v1`: its indexed field `labels` holds a list, which no filter finds: index fields that hold one \
+                value, a text, a number or a truth value";
+    assert!(matches!(refused, StartError::Index { .. }), "{refused:?}");
+    assert_eq!(refused.to_string(), told);
+    let refused = Inline::over(store.clone()).document::<Labelled>().open().await.unwrap_err();
+    assert!(matches!(refused, OpenError::Index { .. }), "{refused:?}");
+    assert_eq!(refused.to_string(), told);
+    assert!(store.projections().await.unwrap().is_empty(), "nothing of it came to be");
+}
+
+/// Documents of which a list is indexed.
+#[derive(Default, Serialize, Deserialize)]
+struct Labelled {
+    owner: Option<String>,
+    labels: Vec<String>,
+}
+
+impl Document for Labelled {
+    const NAME: &'static str = "labelled";
+    const INDEXED: &'static [&'static str] = &["owner", "labels"];
+    type Event = AccountEvent;
+
+    fn key(_: &Recorded<AccountEvent>) -> impl IntoKeys {}
+
+    fn apply(&mut self, _: &Recorded<AccountEvent>) {}
 }
 
 pub async fn what_cannot_be_asked_for_says_so<S: World>(store: S) {

@@ -196,6 +196,9 @@ pub async fn what_cannot_be_read_is_like_any_other_failure<S: World>(store: S) {
     let running = start(&store, OnFailure::stop(), &script).await;
     let (_, reason) = running.stopped().await;
     assert!(matches!(&reason, StopReason::Failed { version: Version(2), error, .. } if error.contains("audited")));
+    let told = "event 2 of stream `account-ada` could not be taken in after 1 try: event 2 of stream `account-ada` cannot be read: \
+                event type `account.audited` of category `account` is not known here";
+    assert_eq!(reason.to_string(), told);
     running.stop().await;
 
     let running = start(&store, OnFailure::park(), &script).await;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use es_core::{
-    Control, DeadLetterStatus, OnFailure, Position, ReadModels, Runner, Running, Settings, StopReason, Timestamp,
+    Control, DeadLetterStatus, OnFailure, Position, ReadModels, Runner, Running, Settings, StopReason, Task, Timestamp,
     Version,
 };
 
@@ -127,6 +127,32 @@ pub async fn what_cannot_go_back_goes_on_as_it_was<S: World>(store: S) {
     running.catch_up().await.expect("it goes on as it was");
     running.stop().await;
     assert_exactly_once(&store.notes().await, 3);
+}
+
+/// What was accepted is done, whatever else was refused.
+pub async fn a_rewind_outlasts_a_refused_rebuild<S: World>(store: S) {
+    let script = Script::new();
+    script.indelible.store(true, Ordering::SeqCst);
+    let running = start(&store, &script).await;
+    put_texts(&store, "ada", &["one", "two", "three", "four"]).await;
+    running.catch_up().await.unwrap();
+    let to = Position(store.notes().await[1].position);
+    for word in [Control::Pause, Control::Rewind { to }, Control::Rebuild, Control::Resume] {
+        control(&store, &id("notes"), word).await;
+    }
+    let (_, reason) = running.stopped().await;
+    assert!(matches!(reason, StopReason::NotRebuilt { .. }), "{reason:?}");
+    running.stop().await;
+    let seen = status(&store, &id("notes")).await;
+    assert_eq!((seen.task, seen.has_caught_up()), (Some(Task::Rewind(to)), false), "the rewind is still to be done");
+
+    let running = start(&store, &script).await;
+    running.catch_up().await.expect("it goes back, and on from there");
+    let notes = store.notes().await;
+    assert_exactly_once(&notes, 4);
+    assert!(notes[2..].iter().all(|note| note.replay), "what lies behind the place has come again: {notes:?}");
+    assert_eq!((script.calls(), status(&store, &id("notes")).await.task), (6, None), "once");
+    running.stop().await;
 }
 
 pub async fn documents_are_not_disturbed_by_a_rewind<S: World>(store: S) {

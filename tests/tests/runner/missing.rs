@@ -7,8 +7,8 @@ use es_core::{
     Claim, Control, EventStoreExt, FailureClass, OnFailure, Outcome, ReadModels, Runner, Running, Version, WaitError,
 };
 
-use super::domain::{Account, Fragile, Write};
-use super::world::{Notes, PATIENCE, Script, World, account, control, giving_up, id, put_texts, texts};
+use super::domain::{Account, AccountEvent, Fragile, Write};
+use super::world::{Notes, PATIENCE, Script, World, account, control, giving_up, id, letters, put, put_texts, texts};
 
 fn write(name: &str, text: &str) -> Write {
     Write { id: name.into(), text: Some(text.into()) }
@@ -69,6 +69,28 @@ pub async fn what_is_parked_does_not_pass_for_shown<S: World>(store: S) {
     control(&store, &id("notes"), Control::RetryDeadLetters).await;
     running.wait_for(&waiting).await.expect("it is taken in at last");
     assert_eq!(texts(&store, "ada").await, ["one", "poison", "three"]);
+    running.stop().await;
+}
+
+/// Waits are about what the projection wants to see: none of it is missing.
+pub async fn what_the_filter_leaves_out_waits_behind_nothing<S: World>(store: S) {
+    let script = Script::breaking(&["Closed"]);
+    let only = Notes::<S>::only(&script, &["account.closed", "account.shared_with"]);
+    let runner = Runner::new(store.clone()).settings(giving_up(OnFailure::park())).add(only);
+    let running = runner.start().await.unwrap();
+    put(&store, "ada", [AccountEvent::Closed]).await;
+    let (unwanted, shown) = written(&store, "ada", "of no interest").await;
+    shown.expect("nothing of the command waits");
+    put(&store, "ada", [AccountEvent::SharedWith { accounts: Vec::new() }]).await;
+    running.catch_up().await.unwrap();
+    let letter = &letters(&store).await[0];
+    assert_eq!((letter.first, letter.last), (Version(1), Version(3)), "the stream waits on both sides of it");
+    running.wait_for(&unwanted).await.expect("nor when something behind it waits");
+    script.mend("Closed");
+    control(&store, &id("notes"), Control::RetryDeadLetters).await;
+    running.wait_for(&unwanted).await.expect("nor while that is tried again");
+    running.catch_up().await.unwrap();
+    assert_eq!(store.notes().await.len(), 2);
     running.stop().await;
 }
 

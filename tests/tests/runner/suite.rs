@@ -91,6 +91,7 @@ macro_rules! runner_tests {
                 what_happened_since_a_time_comes_again
                 parts_go_back_together
                 what_cannot_go_back_goes_on_as_it_was
+                a_rewind_outlasts_a_refused_rebuild
                 documents_are_not_disturbed_by_a_rewind
                 dead_letters_behind_the_place_come_again
                 all_dead_letters_are_tried_again
@@ -128,6 +129,7 @@ macro_rules! runner_tests {
                 for_values_of_every_kind
                 for_hostile_values
                 what_cannot_be_asked_for_says_so
+                what_holds_a_list_is_refused_at_the_start
             }
             waiting {
                 a_command_is_answered_when_it_shows
@@ -144,6 +146,7 @@ macro_rules! runner_tests {
             }
             missing {
                 what_is_parked_does_not_pass_for_shown
+                what_the_filter_leaves_out_waits_behind_nothing
                 documents_that_lack_a_parked_stream_say_so
                 what_was_left_out_does_not_pass_for_shown
                 what_is_to_be_settled_is_waited_for
@@ -170,6 +173,7 @@ macro_rules! runner_tests {
             }
             widening {
                 what_wants_more_than_it_has_seen_is_refused
+                what_wants_more_and_is_not_rebuilt_is_refused
                 what_wanted_less_for_a_while_has_missed_something
                 what_has_no_history_may_want_more
                 what_is_inline_and_wants_more_is_refused

@@ -1,8 +1,10 @@
 //! A filter that lets pass more than before: what is behind the projection was not seen through it.
 
+use std::sync::atomic::Ordering;
+
 use es_core::{
     Control, EventFilter, Inline, OnFailure, OpenError, ProjectionState, ReadModelKind, Registration, Runner, Running,
-    StartError,
+    StartError, StopReason,
 };
 
 use super::domain::{AccountEvent, Statement, noted};
@@ -43,6 +45,25 @@ pub async fn what_wants_more_than_it_has_seen_is_refused<S: World>(store: S) {
     is_refused(start(&store, all()).await);
     run(&store, some()).await;
     is_refused(start(&store, all()).await);
+    control(&store, &id("notes"), Control::Rebuild).await;
+    run(&store, all()).await;
+    assert_eq!(store.notes().await.len(), 2, "it was built from all there is");
+    run(&store, all()).await;
+}
+
+/// It would have missed what it has not seen before, as it still has.
+pub async fn what_wants_more_and_is_not_rebuilt_is_refused<S: World>(store: S) {
+    put(&store, "ada", [noted("one"), AccountEvent::Closed]).await;
+    run(&store, some()).await;
+    control(&store, &id("notes"), Control::Rebuild).await;
+    let script = Script::new();
+    script.indelible.store(true, Ordering::SeqCst);
+    let running = start(&store, Notes::new(&script)).await.unwrap();
+    let (_, reason) = running.stopped().await;
+    assert!(matches!(reason, StopReason::NotRebuilt { .. }), "{reason:?}");
+    running.stop().await;
+    is_refused(start(&store, Notes::new(&script)).await);
+
     control(&store, &id("notes"), Control::Rebuild).await;
     run(&store, all()).await;
     assert_eq!(store.notes().await.len(), 2, "it was built from all there is");

@@ -56,6 +56,8 @@ pub struct Script {
     pub held: AtomicBool,
     /// Has it wait inside an event, as code does that never gives way.
     pub blocked: AtomicBool,
+    /// Has it refuse to remove what it has written.
+    pub indelible: AtomicBool,
     /// How many events it was called with.
     pub calls: AtomicU32,
     /// How many milliseconds each event takes.
@@ -190,6 +192,9 @@ impl<S: World, E: Event + Told> Projector for Notes<S, E> {
     }
 
     async fn clear(&self, target: &mut S::Target) -> Result<(), BoxError> {
+        if self.script.indelible.load(Ordering::SeqCst) {
+            return Err("it is indelible".into());
+        }
         S::forget(target).await
     }
 

@@ -58,6 +58,29 @@ pub async fn dead_letters_come_back<S: ReadModelCandidate>(store: S) {
     assert_eq!(letters(&store, &id).await, [], "dead letters can be forgotten");
 }
 
+/// There may be more of them than anybody wants to see at once.
+pub async fn dead_letters_come_page_by_page<S: ReadModelCandidate>(store: S) {
+    let (id, other) = (registered(&store, "paged").await, registered(&store, "not_paged").await);
+    let all: Vec<_> = (1..=7).map(|n| letter(n, n * 10)).collect();
+    post(&store, &id, &all.iter().rev().cloned().collect::<Vec<_>>()).await;
+    post(&store, &other, &[letter(8, 15)]).await;
+    let page = async |after: u64, limit: u32| {
+        store.list_dead_letters(&id, Position(after), limit).await.expect("dead letters can be listed")
+    };
+    for (after, limit, expected, why) in [
+        (0, 3, &all[..3], "the oldest come first"),
+        (30, 3, &all[3..6], "the next page is behind the last one"),
+        (60, 3, &all[6..], "the last page is as short as it is"),
+        (70, 3, &[], "there is nothing behind the last"),
+        (35, 2, &all[3..5], "no letter need be at the place"),
+        (0, 0, &[], "nobody has asked for any"),
+        (0, u32::MAX, &all[..], "all of them fit on a large page"),
+        (u64::MAX, 3, &[], "no event is this far"),
+    ] {
+        assert_eq!(page(after, limit).await, expected, "{limit} behind {after}: {why}");
+    }
+}
+
 /// Of the same stream and first version there is one.
 pub async fn a_dead_letter_takes_the_place_of_its_like<S: ReadModelCandidate>(store: S) {
     let id = registered(&store, "like").await;

@@ -5,13 +5,13 @@ use uuid::Uuid;
 use super::parts::{assert_parts, parts};
 use super::support::{
     CHANCE, LONG, advance, begin, claim, claim_part, commit, control, divided, document, get, granted, is_fenced,
-    is_setup, letter, letters, moved, owned, places, post, projection, reached, release, renew, reset, save, some,
+    is_refused, letter, letters, moved, owned, places, post, projection, reached, release, renew, reset, save, some,
     status, taken, taken_parts,
 };
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::side_by_side;
 use crate::read_model::{
-    Claim, Control, FailureClass, Lease, ProjectionId, ProjectionState, ReadModelTransaction, Renewal,
+    Claim, Control, FailureClass, Lease, ProjectionId, ProjectionState, ReadModelTransaction, Refusal, Renewal,
 };
 use crate::recorded::Position;
 use crate::slices::Slices;
@@ -186,7 +186,7 @@ pub async fn what_cannot_be_divided_is_refused<S: ReadModelCandidate>(store: S) 
     let id = divided(&store, "indivisible", 2).await;
     for parts in [0, 1025, u16::MAX] {
         let refused = store.control(&id, Control::Divide { parts }).await;
-        is_setup(refused, &format!("there are no {parts} parts"));
+        is_refused(refused, Refusal::Parts { parts }, &id);
     }
     let leases = taken_parts(&store, &id, Uuid::now_v7()).await;
     assert!(leases.iter().all(|held| held.barrier.is_none()), "what was refused is not done");
@@ -195,14 +195,18 @@ pub async fn what_cannot_be_divided_is_refused<S: ReadModelCandidate>(store: S) 
     for task in [Control::Rebuild, Control::Rewind { to: Position(3) }] {
         assert!(control(&store, &id, task.clone()).await, "a known projection can go back");
         let refused = store.control(&id, Control::Divide { parts: 3 }).await;
-        is_setup(refused, &format!("{task:?} comes first"));
+        is_refused(refused, Refusal::GoingBack, &id);
         assert!(!divide(&store, &id).await, "what was refused is not done");
         let held = granted(claim(&store, &id, Uuid::now_v7(), LONG).await);
         let mut transaction = begin(&store).await;
         transaction.dismiss(&held).await.expect("the holder dismisses the task");
         commit(transaction).await;
     }
-    assert!(control(&store, &id, Control::Divide { parts: 1024 }).await, "there may be one for each slice");
+    assert!(control(&store, &id, Control::Divide { parts: 2 }).await, "a known projection can be divided");
+    for task in [Control::Rebuild, Control::Rewind { to: Position(3) }] {
+        is_refused(store.control(&id, task).await, Refusal::Dividing, &id);
+    }
+    assert!(control(&store, &id, Control::Divide { parts: 1024 }).await, "somebody may think again");
     assert!(divide(&store, &id).await, "the parts are at one place");
     assert_parts(&store, &id, 1024).await;
     assert_eq!(reached(&store, &id).await, Some(Position(5)), "it has come no less far");

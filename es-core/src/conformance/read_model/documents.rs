@@ -1,6 +1,6 @@
 //! Documents: they come back as they were written, in order, whatever is in their keys and in them.
 
-use super::support::{begin, commit, document, get, keys, listed, loaded, registered, save, some};
+use super::support::{begin, commit, document, get, keys, listed, loaded, longest_key, registered, save, some};
 use crate::conformance::ReadModelCandidate;
 use crate::read_model::ReadModelTransaction;
 
@@ -72,7 +72,7 @@ pub async fn clearing_removes_all_documents_of_one_projection<S: ReadModelCandid
 /// Keys are compared byte by byte, and kept whatever is in them.
 pub async fn keys_of_every_kind<S: ReadModelCandidate>(store: S) {
     let id = registered(&store, "keys").await;
-    let long = "k".repeat(crate::MAX_KEY_BYTES);
+    let long = longest_key();
     let crab = "🦀".repeat(crate::MAX_KEY_BYTES / 4);
     let hostile = [
         " ",

@@ -1,6 +1,8 @@
 //! Queries: documents are found by the values of their indexed fields, whatever is in them.
 
-use super::support::{begin, commit, content, document, found, get, is_setup, of_documents, register, save, some};
+use super::support::{
+    begin, commit, content, document, found, get, is_setup, longest_key, of_documents, register, save, some,
+};
 use crate::conformance::ReadModelCandidate;
 use crate::read_model::{DocumentQuery, ProjectionId, ReadModelKind, ReadModelTransaction, Registration};
 
@@ -21,6 +23,16 @@ fn equal(fields: &[(&'static str, &str)]) -> DocumentQuery {
 
 async fn asked<S: ReadModelCandidate>(store: &S, id: &ProjectionId, field: &'static str, value: &str) -> Vec<String> {
     found(store, id, &equal(&[(field, value)])).await
+}
+
+/// An index has room for both.
+pub async fn a_long_value_is_found_under_the_longest_key<S: ReadModelCandidate>(store: S) {
+    let id = indexed(&store, "by_length", &["owner"]).await;
+    let key = longest_key();
+    for name in [key.clone(), "🦀".repeat(250), "🦀".repeat(2_000)] {
+        save(&store, &id, &[document(&key, &owner(&name))]).await;
+        assert_eq!(asked(&store, &id, "owner", &name).await, std::slice::from_ref(&key), "it is there, and found");
+    }
 }
 
 /// Exactly as they are: in upper and lower case, with spaces, and whole.

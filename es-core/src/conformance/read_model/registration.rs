@@ -78,8 +78,11 @@ pub async fn a_projection_stays_of_its_kind<S: ReadModelCandidate>(store: S) {
         let first = Registration::new(projection(name, 1), kind);
         assert!(register(&store, &first).await, "it is new");
         for (_, other) in kinds.into_iter().filter(|(_, other)| *other != kind) {
-            let refused = store.register(&Registration { kind: other, ..first.clone() }).await;
-            is_setup(refused, "the projection is known as one of another kind");
+            let wanted = Registration { kind: other, ..first.clone() };
+            let refused = store.register(&wanted).await;
+            is_setup(store.register(&wanted).await, "the projection is known as one of another kind");
+            let why = wanted.check_same(kind, false).expect_err("it is of another kind");
+            assert_eq!(refused.expect_err("it is known").to_string(), why.to_string(), "every store says the same");
         }
         assert!(!register(&store, &first).await, "it stays of its kind");
     }

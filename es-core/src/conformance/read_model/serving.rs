@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 use super::support::{
-    advance, control, divided, document, get, is_fenced, is_setup, letter, letters, moved, of_documents, post,
-    projection, reached, register, registered, registered_version, release, renew, save, serving, some, status, taken,
-    taken_parts,
+    advance, begin, commit, control, divided, document, get, is_fenced, is_refused, letter, letters, moved,
+    of_documents, post, projection, reached, register, registered, registered_version, release, renew, save, serving,
+    some, status, taken, taken_parts,
 };
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::{fill, side_by_side, stream};
-use crate::read_model::{Control, ProjectionId, ReadModelKind, Registration, Renewal};
+use crate::read_model::{Control, ProjectionId, ReadModelKind, ReadModelTransaction, Refusal, Registration, Renewal};
 use crate::recorded::Position;
 
 /// Until somebody says otherwise.
@@ -64,10 +64,17 @@ pub async fn a_version_serves_when_it_has_caught_up<S: ReadModelCandidate>(store
     for short in [Position::START, Position(end.0 - 1)] {
         moved(&store, &leases[1], short.0).await;
         assert!(!status(&store, &two.id).await.has_caught_up(), "one of its parts is behind");
-        is_setup(store.control(&two.id, Control::Serve).await, "it has not taken in all that is history to it");
+        is_refused(store.control(&two.id, Control::Serve).await, Refusal::Behind { at: short, history: end }, &two.id);
         assert_eq!(serving(&store, "switched").await, Some(one.clone()), "so the other one serves on");
     }
     moved(&store, &leases[1], end.0).await;
+    assert!(control(&store, &two.id, Control::Rebuild).await, "a known projection can be rebuilt");
+    assert!(!status(&store, &two.id).await.has_caught_up(), "what it has taken in will not stay");
+    is_refused(store.control(&two.id, Control::Serve).await, Refusal::NotBack, &two.id);
+    let mut transaction = begin(&store).await;
+    let held = taken(&store, &two.id).await;
+    transaction.dismiss(&held).await.expect("the holder dismisses the task");
+    commit(transaction).await;
     fill(&store, &stream("catching up"), 10..=12).await;
     assert!(control(&store, &two.id, Control::Serve).await, "what came later is not history to it");
     assert_eq!(serving(&store, "switched").await, Some(two.id.clone()), "everybody is told the new one");
@@ -184,7 +191,7 @@ pub async fn what_somebody_works_on_is_not_dropped<S: ReadModelCandidate>(store:
     let id = divided(&store, "manned", 3).await;
     let leases = taken_parts(&store, &id, Uuid::now_v7()).await;
     for held in &leases {
-        is_setup(store.drop_projection(&id).await, "somebody works on one of its parts");
+        is_refused(store.drop_projection(&id).await, Refusal::WorkedOn, &id);
         assert_eq!(renew(&store, held).await, Renewal::Kept, "and is left alone");
         release(&store, held).await;
     }
@@ -196,7 +203,7 @@ pub async fn what_serves_is_not_dropped_while_another_could<S: ReadModelCandidat
     let (one, two) = (registered(&store, "needed").await, registered_version(&store, "needed", 2).await);
     save(&store, &one, &[document("a", "1")]).await;
     save(&store, &two, &[document("a", "2")]).await;
-    is_setup(store.drop_projection(&one).await, "it serves, and there is another version that could");
+    is_refused(store.drop_projection(&one).await, Refusal::Serving, &one);
     assert_eq!(get(&store, &one, &["a"]).await, [some("1")], "so it is still there");
     assert!(control(&store, &two, Control::Serve).await, "a version that has caught up can serve");
     assert!(dropped(&store, &one).await, "it serves no more");

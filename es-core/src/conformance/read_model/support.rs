@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::metadata::EventId;
 use crate::read_model::{
     AdvanceError, Claim, Control, ControlAnswer, DeadLetter, DeadLetterStatus, DocumentQuery, Lease, ProjectionId,
-    ProjectionStatus, Pulse, Reached, ReadModelKind, ReadModelTransaction, Registration, Renewal,
+    ProjectionStatus, Pulse, Reached, ReadModelKind, ReadModelTransaction, Refusal, Registration, Renewal,
 };
 use crate::recorded::Position;
 use crate::stream::Version;
@@ -154,6 +154,15 @@ pub(super) fn is_setup<T: std::fmt::Debug>(refused: Result<T, Error>, why: &str)
     assert!(matches!(refused, Err(Error::Setup { .. })), "{why}, so it is refused with `Error::Setup`: {refused:?}");
 }
 
+/// Every store refuses it in the same words.
+#[track_caller]
+pub(super) fn is_refused<T: std::fmt::Debug>(refused: Result<T, Error>, why: Refusal, id: &ProjectionId) {
+    match refused {
+        Err(error @ Error::Setup { .. }) => assert_eq!(error.to_string(), why.of(id).to_string(), "it says why"),
+        other => panic!("it is refused with `Error::Setup`, because it {why}, not {other:?}"),
+    }
+}
+
 pub(super) async fn status<S: ReadModelCandidate>(store: &S, id: &ProjectionId) -> ProjectionStatus {
     let all = store.projections().await.expect("projections can be listed");
     all.into_iter().find(|status| status.id == *id).expect("every registered projection is listed")
@@ -225,6 +234,14 @@ pub(super) fn content(json: &str) -> String {
 
 pub(super) fn some(json: &str) -> Option<String> {
     Some(content(json))
+}
+
+/// As long as a key may be, and hard to press together, as an index may try.
+pub(super) fn longest_key() -> String {
+    let numbers =
+        std::iter::successors(Some(7_u64), |n| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)));
+    let letters = numbers.map(|n| char::from(b'!' + u8::try_from((n >> 40) % 94).unwrap_or_default()));
+    letters.skip(1).take(crate::MAX_KEY_BYTES).collect()
 }
 
 /// The keys that a query finds.

@@ -130,6 +130,44 @@ pub async fn a_dismissed_task_moves_nothing<S: ReadModelCandidate>(store: S) {
     assert_eq!((next.task, next.position), (None, Position(6)), "a dismissed task is done");
 }
 
+/// Nobody has refused it.
+pub async fn a_rewind_outlasts_a_refused_rebuild<S: ReadModelCandidate>(store: S) {
+    let (id, _) = come(&store, "both", &[6, 8]).await;
+    let (rebuild, rewind) = (Control::Rebuild, Control::Rewind { to: Position(2) });
+    let back = Some(Task::Rewind(Position(2)));
+    for words in [[rewind.clone(), rebuild.clone()], [rebuild, rewind]] {
+        for word in words {
+            assert!(control(&store, &id, word).await, "a known projection can go back");
+        }
+        let seen = status(&store, &id).await;
+        assert_eq!(
+            (seen.task, seen.fallback),
+            (Some(Task::Rebuild), back),
+            "both are told, the one further back first"
+        );
+        dismiss(&store, &taken(&store, &id).await).await;
+        let seen = status(&store, &id).await;
+        assert_eq!((seen.task, seen.fallback), (back, None), "what was accepted is kept when another was refused");
+        assert!(control(&store, &id, Control::Resume).await, "a lease may be taken away meanwhile");
+        let held = taken(&store, &id).await;
+        assert_eq!(held.task, back, "and is done next");
+        dismiss(&store, &held).await;
+        assert_eq!(status(&store, &id).await.task, None, "what was refused itself is not to be done");
+        release(&store, &held).await;
+    }
+}
+
+/// It takes in everything again, whatever comes behind which place.
+pub async fn a_rebuild_goes_for_a_rewind<S: ReadModelCandidate>(store: S) {
+    let (id, _) = come(&store, "at_once", &[6, 8]).await;
+    for word in [Control::Rewind { to: Position(2) }, Control::Rebuild] {
+        assert!(control(&store, &id, word).await, "a known projection can go back");
+    }
+    reset(&store, &taken(&store, &id).await, 0, 8).await.expect("the holder goes back to the start");
+    let seen = status(&store, &id).await;
+    assert_eq!((seen.task, seen.fallback), (None, None), "nothing is to be done any more");
+}
+
 /// Who was taken over does not decide what becomes of a task.
 pub async fn an_old_lease_dismisses_nothing<S: ReadModelCandidate>(store: S) {
     let lease = owned(&store, "powerless").await;
@@ -168,7 +206,8 @@ pub async fn nothing_is_reached_while_a_task_is_to_be_done<S: ReadModelCandidate
     {
         assert!(control(&store, &id, word).await, "a known projection can go back");
         assert_eq!(reached(&store, &id).await, Some(Position::START), "what is there will not stay");
-        assert_eq!(status(&store, &id).await.task, Some(task), "everybody is told what is to be done");
+        let seen = status(&store, &id).await;
+        assert_eq!((seen.task, seen.has_caught_up()), (Some(task), false), "everybody is told what is to be done");
         let held = taken(&store, &id).await;
         assert_eq!(reached(&store, &id).await, Some(Position::START), "nor when somebody is about to do it");
         dismiss(&store, &held).await;

@@ -3,14 +3,15 @@
 use uuid::Uuid;
 
 use super::support::{
-    CHANCE, LONG, advance, answer, begin, claim, control, divided, document, get, is_fenced, is_setup, letter, letters,
-    of_documents, owned, post, projection, register, registered, release, renew, some, status, taken, taken_parts,
+    CHANCE, LONG, advance, answer, begin, claim, control, divided, document, get, is_fenced, is_refused, is_setup,
+    letter, letters, of_documents, owned, post, projection, register, registered, release, renew, some, status, taken,
+    taken_parts,
 };
 use crate::conformance::ReadModelCandidate;
 use crate::conformance::support::stream;
 use crate::read_model::{
     Claim, Control, ControlAnswer, DeadLetter, DeadLetterStatus, FailureClass, ProjectionState, ReadModelKind,
-    ReadModelTransaction, Registration, Renewal,
+    ReadModelTransaction, Refusal, Registration, Renewal,
 };
 use crate::recorded::Position;
 use crate::stream::Version;
@@ -178,10 +179,18 @@ pub async fn nobody_runs_what_is_written_inline<S: ReadModelCandidate>(store: S)
     assert_eq!((&seen.state, seen.owner()), (&ProjectionState::Inline, None), "it needs nobody to run it");
     assert!(seen.serving, "the first version of a name serves, inline or not");
     assert!(!register(&store, &inline).await, "it is known by then");
-    for word in [Control::Resume, Control::Rebuild, Control::Rewind { to: Position(0) }, Control::Divide { parts: 2 }] {
+    let words = [
+        Control::Pause,
+        Control::Resume,
+        Control::Rebuild,
+        Control::Rewind { to: Position(0) },
+        Control::Divide { parts: 2 },
+    ];
+    for word in words {
         let refused = store.control(&inline.id, word.clone()).await;
-        is_setup(refused, &format!("nobody runs it, so nobody could do {word:?}"));
+        is_refused(refused, Refusal::Inline, &inline.id);
     }
+    is_refused(store.claim(&inline.id, 0, Uuid::now_v7(), LONG).await, Refusal::Inline, &inline.id);
     assert_eq!(status(&store, &inline.id).await.state, ProjectionState::Inline, "what was refused changes nothing");
 }
 

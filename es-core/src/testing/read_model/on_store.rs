@@ -12,7 +12,7 @@ use crate::read_model::{DocumentQuery, ProjectionId, ReadModelStore};
 use crate::runner::Runner;
 use crate::runner::guard::chain;
 use crate::runner::work::{Fold, Project};
-use crate::testing::read_model::opened::{Local, Open, Opened, TestStore};
+use crate::testing::read_model::opened::{Boxed, Open, Opened, TestStore};
 use crate::testing::read_model::rig::Rigged;
 use crate::testing::read_model::seen::{AllDocuments, ReadBack};
 use crate::testing::read_model::{ReadModelTest, round_trip};
@@ -37,7 +37,7 @@ const PAGE: u32 = 500;
 /// #     type Event = AccountEvent;
 /// #     fn apply(&mut self, _: AccountEvent) {}
 /// # }
-/// # #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// # #[derive(Default, PartialEq, serde::Serialize, serde::Deserialize)]
 /// # struct Balance { cents: i64 }
 /// # impl Document for Balance {
 /// #     const NAME: &'static str = "balance";
@@ -65,12 +65,12 @@ const PAGE: u32 = 500;
 ///     .await;
 /// # }
 /// ```
-pub fn read_model_on<T, F>(open: impl Fn() -> F + 'static) -> OnStore<T::Store>
+pub fn read_model_on<T, F>(open: impl Fn() -> F + Send + Sync + 'static) -> OnStore<T::Store>
 where
     T: TestStore,
-    F: Future<Output = T> + 'static,
+    F: Future<Output = T> + Send + 'static,
 {
-    let open = move || -> Local<Opened<T::Store>> {
+    let open = move || -> Boxed<Opened<T::Store>> {
         let opened = open();
         Box::pin(async move { Opened::new(opened.await) })
     };
@@ -105,7 +105,7 @@ impl<S: ReadModelStore> OnStore<S> {
         let id = id_of(D::NAME, D::VERSION);
         let plan = |runner: Runner<S>, rig| runner.plan(Rigged { work: Fold::<D>::new(), rig });
         let known = id.clone();
-        let look = move |store| -> Local<AllDocuments<D>> { Box::pin(all_documents(store, known.clone())) };
+        let look = move |store| -> Boxed<AllDocuments<D>> { Box::pin(all_documents(store, known.clone())) };
         let test = ReadModelTest::new(id, self.open, Box::new(plan), Box::new(look));
         ReadModelTest { alone: round_trip::check::<D>, ..test }
     }
@@ -165,15 +165,15 @@ impl<S: ReadModelStore> OnStore<S> {
     #[track_caller]
     pub fn projector<P, V, F>(
         self,
-        make: impl Fn() -> P + 'static,
-        look: impl Fn(S) -> F + 'static,
+        make: impl Fn() -> P + Send + Sync + 'static,
+        look: impl Fn(S) -> F + Send + Sync + 'static,
     ) -> ReadModelTest<S, ReadBack<V>>
     where
         P: Projector<Target = S::Target>,
-        V: PartialEq + fmt::Debug,
-        F: Future<Output = V> + 'static,
+        V: PartialEq + fmt::Debug + Send + Sync,
+        F: Future<Output = V> + Send + 'static,
     {
-        let look = move |store| -> Local<ReadBack<V>> {
+        let look = move |store| -> Boxed<ReadBack<V>> {
             let seen = look(store);
             Box::pin(async move { ReadBack(seen.await) })
         };

@@ -41,21 +41,21 @@ pub trait TestStore {
     ///
     /// # Errors
     /// Why there is no store.
-    fn into_parts(self) -> Result<(Self::Store, Box<dyn Any>), BoxError>;
+    fn into_parts(self) -> Result<(Self::Store, Box<dyn Any + Send + Sync>), BoxError>;
 }
 
 impl<S: ReadModelStore> TestStore for S {
     type Store = S;
 
-    fn into_parts(self) -> Result<(S, Box<dyn Any>), BoxError> {
+    fn into_parts(self) -> Result<(S, Box<dyn Any + Send + Sync>), BoxError> {
         Ok((self, Box::new(())))
     }
 }
 
-impl<S: ReadModelStore, G: 'static> TestStore for (S, G) {
+impl<S: ReadModelStore, G: Send + Sync + 'static> TestStore for (S, G) {
     type Store = S;
 
-    fn into_parts(self) -> Result<(S, Box<dyn Any>), BoxError> {
+    fn into_parts(self) -> Result<(S, Box<dyn Any + Send + Sync>), BoxError> {
         Ok((self.0, Box::new(self.1)))
     }
 }
@@ -63,21 +63,21 @@ impl<S: ReadModelStore, G: 'static> TestStore for (S, G) {
 impl<T: TestStore, E: Into<BoxError>> TestStore for Result<T, E> {
     type Store = T::Store;
 
-    fn into_parts(self) -> Result<(T::Store, Box<dyn Any>), BoxError> {
+    fn into_parts(self) -> Result<(T::Store, Box<dyn Any + Send + Sync>), BoxError> {
         self.map_err(Into::into)?.into_parts()
     }
 }
 
-/// A future that stays in the test.
-pub(super) type Local<T> = Pin<Box<dyn Future<Output = T>>>;
+/// A future that moves with the test from thread to thread.
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Opens a store for each run.
-pub(super) type Open<S> = Box<dyn Fn() -> Local<Opened<S>>>;
+pub(super) type Open<S> = Box<dyn Fn() -> Boxed<Opened<S>> + Send + Sync>;
 
 /// A store for one run.
 pub(super) struct Opened<S> {
     pub(super) store: S,
-    _guard: Box<dyn Any>,
+    _guard: Box<dyn Any + Send + Sync>,
 }
 
 impl<S: ReadModelStore> Opened<S> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::document::InvalidIndex;
 use crate::error::BoxError;
 use crate::event::{EncodedEvent, Event};
 use crate::metadata::EventId;
@@ -101,6 +102,10 @@ impl<S: ReadModelStore, W: Work<S>> Work<S> for Rigged<W> {
 
     fn filter(&self) -> EventFilter {
         self.work.filter()
+    }
+
+    fn check_index(&self) -> Result<(), InvalidIndex> {
+        self.work.check_index()
     }
 
     async fn take_in(

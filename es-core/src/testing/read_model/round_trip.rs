@@ -83,6 +83,18 @@ impl<D: Document> Twins<D> {
     }
 }
 
+/// An expected document as it would be stored, if a reader could get it.
+pub(super) fn stored<D: Document + PartialEq>(id: &ProjectionId, key: &str, document: &D) -> Result<Value, String> {
+    let text = write(key, document)?;
+    if read::<D>(id, key, &text)? == *document {
+        return Ok(value(&text));
+    }
+    Err(format!(
+        "document `{key}` is another one when it is read again, and what serde leaves out nobody reads: a field that is skipped\n{}",
+        pretty(&text)
+    ))
+}
+
 fn write<D: Document>(key: &str, document: &D) -> Result<String, String> {
     to_json(document).map_err(|error| format!("document `{key}` cannot be written as JSON: {error}"))
 }

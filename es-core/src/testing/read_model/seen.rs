@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::testing::text::pretty;
 
 /// What a read model shows, as a whole.
-pub trait Seen {
+pub trait Seen: Send + Sync {
     /// What is expected of it.
-    type Expected: Default;
+    type Expected: Default + Send + Sync;
 
     /// Whether it shows the same.
     fn equals(&self, other: &Self) -> bool;
@@ -98,7 +98,7 @@ pub(super) fn line(key: &str, document: Option<&Value>) -> String {
 #[derive(Debug)]
 pub struct ReadBack<V>(pub(super) V);
 
-impl<V: PartialEq + Debug> Seen for ReadBack<V> {
+impl<V: PartialEq + Debug + Send + Sync> Seen for ReadBack<V> {
     type Expected = Option<V>;
 
     fn equals(&self, other: &Self) -> bool {
