@@ -45,9 +45,11 @@ pub mod caching;
 pub mod concurrency;
 pub mod conversation;
 pub mod execute;
+pub mod export;
 pub mod hostile;
 pub mod idempotency;
 pub mod import;
+pub mod import_batch;
 pub mod log;
 pub mod read;
 pub mod read_model;
@@ -349,7 +351,8 @@ pub trait ImportCandidate: Candidate + ImportStore {}
 
 impl<S: Candidate + ImportStore> ImportCandidate for S {}
 
-/// Makes a test of each case about [imports](crate::ImportStore), in the module `import`.
+/// Makes a test of each case about [imports](crate::ImportStore), in the modules `import`,
+/// `import_batch` and `export`.
 ///
 /// It takes what [`conformance_tests!`](crate::conformance_tests) takes, for a store that imports events too.
 ///
@@ -379,9 +382,20 @@ macro_rules! import_conformance_tests {
                 a_malformed_event_ends_the_import
                 a_source_that_fails_ends_the_import
                 progress_is_told_batch_by_batch
-                an_export_is_the_log_and_can_be_imported
+                a_batch_of_much_is_full
                 imports_and_appends_go_on_side_by_side
                 one_of_import_and_append_gets_a_version
+            }
+            import_batch {
+                a_batch_tells_what_it_stored
+                a_refused_batch_stores_nothing
+                readers_see_whole_batches
+                dropped_batches_are_whole_or_absent
+            }
+            export {
+                an_export_is_the_log_and_can_be_imported
+                an_export_goes_on_where_one_came_to
+                an_export_gives_what_was_asked_for
             }
         }
     };

@@ -259,3 +259,7 @@ impl<'de> Deserialize<'de> for PastEvent {
         })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test has nobody to hand an error to")]
+mod tests;

@@ -19,13 +19,15 @@ mod unbroken {
     use super::faulty::{Fault, Faulty};
 
     es_core::conformance_tests!(async { Faulty::new(Fault::Nothing) });
+    es_core::import_conformance_tests!(async { Faulty::new(Fault::Nothing) });
 }
 
 /// What is particular to the store in memory.
 mod in_memory {
     use super::*;
     use es_core::{
-        Append, EventStore, ExpectedVersion, NewEvent, Position, RawEvent, ReadLog, ReadStream, StreamId, Version,
+        Append, EventStore, EventStoreExt, ExpectedVersion, NewEvent, Position, RawEvent, ReadLog, ReadStream,
+        StreamId, Version,
     };
 
     /// More appends than are copied out of a lock at once.
@@ -71,6 +73,15 @@ mod in_memory {
         let page = store.read_log(ReadLog::after(Position::START).limit(u32::MAX), &mut visit).await.unwrap();
         assert!(page.at_end);
         assert_eq!(places, (1..=end).map(Position).collect::<Vec<_>>());
+    }
+
+    /// What is there is looked up page by page, too.
+    #[tokio::test]
+    async fn many_appends_are_known_again() {
+        let (store, stream) = (MemoryStore::new(), StreamId::new("tally", "1").unwrap());
+        fill(&store, &stream).await;
+        let again = store.import_stream(store.export()).await.unwrap();
+        assert_eq!((again.stored, again.there), (0, APPENDS + APPENDS / 2));
     }
 
     #[test]
@@ -139,8 +150,11 @@ mod caught {
             ("concurrency", include_str!("../../es-core/src/conformance/concurrency.rs")),
             ("conversation", include_str!("../../es-core/src/conformance/conversation.rs")),
             ("execute", include_str!("../../es-core/src/conformance/execute.rs")),
+            ("export", include_str!("../../es-core/src/conformance/export.rs")),
             ("hostile", include_str!("../../es-core/src/conformance/hostile.rs")),
             ("idempotency", include_str!("../../es-core/src/conformance/idempotency.rs")),
+            ("import", include_str!("../../es-core/src/conformance/import.rs")),
+            ("import_batch", include_str!("../../es-core/src/conformance/import_batch.rs")),
             ("log", include_str!("../../es-core/src/conformance/log.rs")),
             ("read", include_str!("../../es-core/src/conformance/read.rs")),
             ("snapshot", include_str!("../../es-core/src/conformance/snapshot.rs")),
@@ -278,6 +292,30 @@ mod caught {
         a_late_commit: PassesLateCommits by concurrency::log_readers_beside_writers_miss_nothing, "it missed";
         an_own_late_commit: SkipsYoungEvents by concurrency::writers_find_their_own_events_in_the_log, "committed before `log_end`";
         a_late_place: SkipsYoungEvents by log::log_end_covers_what_was_acknowledged, "has its place in the log";
+
+        lost_metadata_of_the_past: LosesMetadata by import::every_part_of_a_past_event_comes_back, "as they were given";
+        a_past_of_another_payload: RewritesJson by import::imported_equals_appended, "reads as an appended one";
+        a_past_at_the_beginning: TimesImportsAtTheBeginning by import::without_a_time_it_is_now, "since";
+        the_past_once_more: ImportsByAppending by import::importing_again_changes_nothing, "what is there is passed over";
+        a_batch_that_was_begun: CountsABatchAsThereByItsFirst by import::an_import_goes_on_where_one_ended, "it goes on";
+        a_refused_repeat: RefusesWhatIsThere by import::an_event_that_comes_twice_is_stored_once, "known again";
+        any_event_for_the_same: TakesAnyEventForTheSame by import::another_event_in_its_place_is_a_conflict, "is a conflict";
+        a_gap_that_is_closed: ImportsByAppending by import::a_gap_is_a_conflict, "cannot be imported is named";
+        a_stream_that_was_begun: ImportsIntoEmptyStreamsOnly by import::an_import_goes_behind_an_append, "what can be imported is";
+        a_lost_event_before_a_malformed_one: LosesTheLastOfABatch by import::a_malformed_event_ends_the_import, "before a malformed event is stored";
+        a_lost_event_before_a_failure: LosesTheLastOfABatch by import::a_source_that_fails_ends_the_import, "before the failure is stored";
+        a_batch_that_is_counted_wrong: CountsWhatWasThere by import::progress_is_told_batch_by_batch, "each batch is told of";
+        a_payload_that_is_cut: RewritesJson by import::a_batch_of_much_is_full, "comes back whole";
+        an_export_that_skips: SkipsAtThePageBorder by export::an_export_is_the_log_and_can_be_imported, "an export is the log";
+        an_export_that_repeats: RepeatsAtThePageBorder by export::an_export_goes_on_where_one_came_to, "goes on where another came to";
+        an_export_of_all_slices: IgnoresSlices by export::an_export_gives_what_was_asked_for, "the streams in the slices";
+        imports_over_each_other: ChecksThenActs by import::imports_and_appends_go_on_side_by_side, "each event is";
+        an_import_and_an_append: ChecksThenActs by import::one_of_import_and_append_gets_a_version, "one of them wins";
+        a_wrong_count: CountsWhatWasThere by import_batch::a_batch_tells_what_it_stored, "were not there";
+        a_part_of_a_refused_batch: StoresTheGoodPartOfARefusedBatch by import_batch::a_refused_batch_stores_nothing, "nothing is stored";
+        a_wrong_expectation_of_a_batch: NamesTheWrongExpectation by import_batch::a_refused_batch_stores_nothing, "names the first event";
+        torn_batches: SplitsAppends by import_batch::readers_see_whole_batches, "whole or not at all";
+        half_dropped_batches: SplitsAppends by import_batch::dropped_batches_are_whole_or_absent, "whole or not at all";
 
         mixed_state_versions: MixesUpStateVersions by snapshot::state_versions_are_kept_apart, "only to who asks";
         a_snapshot_ahead: HandsOutSnapshotsAhead by snapshot::a_snapshot_ahead_of_its_stream_is_not_handed_out, "not handed out";

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::http::Request;
 use axum::response::IntoResponse;
 use es_axum::Done;
-use es_core::{EventStoreExt, OnFailure, Retry, Runner, Settings};
+use es_core::{Control, Document, EventStoreExt, OnFailure, ProjectionId, ReadModelStore, Retry, Runner, Settings};
 use es_memory::MemoryStore;
 use serde_json::{Value, json};
 
@@ -61,10 +61,11 @@ async fn a_wait_that_cannot_end_well_is_no_error_of_the_command() {
     assert!(was_told(&["WARN", "projection `balance v1` is not known"]));
 }
 
-/// The projection has come there, and does not show it.
+/// The projection has come there, and does not show it, or never comes there by itself.
 #[tokio::test]
 async fn what_a_read_model_has_passed_by_is_done_all_the_same() {
-    for (on_failure, why) in [(OnFailure::park(), "parked"), (OnFailure::skip(), "left-out")] {
+    let ways = [(OnFailure::park(), "parked"), (OnFailure::skip(), "left-out"), (OnFailure::stop(), "stopped")];
+    for (on_failure, why) in ways {
         let store = MemoryStore::new();
         let app = service(&store);
         let settings = Settings::default().on_failure(on_failure.after(Retry::attempts(1)));
@@ -78,6 +79,20 @@ async fn what_a_read_model_has_passed_by_is_done_all_the_same() {
         running.stop().await;
     }
     assert!(was_told(&["WARN", "projection `balance v1` has parked stream `account-ada` behind its event 1"]));
+}
+
+#[tokio::test]
+async fn what_a_paused_read_model_will_show_is_not_waited_for() {
+    let store = MemoryStore::new();
+    let app = service(&store);
+    let running = Runner::new(store.clone()).document::<Balance>().start().await.unwrap();
+    let id = ProjectionId::new(Balance::NAME, Balance::VERSION).unwrap();
+    assert!(store.control(&id, Control::Pause).await.unwrap().is_accepted());
+    let answer = pay_in(&app, &[("prefer", "wait=20")]).await;
+    assert_eq!((answer.status.as_u16(), answer.header("not-visible")), (202, Some("paused")));
+    assert_eq!((answer.header("preference-applied"), answer.header("retry-after")), (None, None));
+    assert_eq!(balance(&store).await, 5);
+    running.stop().await;
 }
 
 #[tokio::test]

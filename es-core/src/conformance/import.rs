@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::ImportCandidate;
-use super::support::{Lot, Seen, added_all, amounts, append, fill, log, read_on, side_by_side, stream, whole};
+use super::support::{Lot, Seen, added_all, amounts, append, fill, log, side_by_side, stream, whole};
 use crate::error::{Error, InvalidAppend};
 use crate::import::{ImportError, Imported};
 use crate::metadata::{CausationId, CorrelationId, EventId, Metadata};
 use crate::past::PastEvent;
-use crate::recorded::{MAX_EVENT_TYPE_BYTES, Position};
-use crate::store::{EventStoreExt, ReadLog};
+use crate::recorded::MAX_EVENT_TYPE_BYTES;
+use crate::store::EventStoreExt;
 use crate::stream::ExpectedVersion::{Exact, NoStream};
 use crate::stream::{ExpectedVersion, StreamId, Version};
 use crate::timestamp::Timestamp;
@@ -34,7 +34,7 @@ fn history(stream: &StreamId, versions: impl IntoIterator<Item = u64>) -> Vec<Pa
 }
 
 /// Events of several streams, mixed by lot, with all that an event can have.
-fn mixed(lot: &mut Lot, streams: u64, events: u64) -> Vec<PastEvent> {
+pub(super) fn mixed(lot: &mut Lot, streams: u64, events: u64) -> Vec<PastEvent> {
     let mut versions = BTreeMap::new();
     let mut event = |number: u64| {
         let name = lot.below(streams);
@@ -49,13 +49,14 @@ fn mixed(lot: &mut Lot, streams: u64, events: u64) -> Vec<PastEvent> {
             metadata = metadata.with_actor("ada").with_header("number", number.to_string());
         }
         let stream = stream(&format!("mixed {name}"));
-        past(&stream, *version, number).id(EventId::new()).metadata(metadata).recorded_at(moment(number))
+        let event = past(&stream, *version, number).id(EventId::new()).metadata(metadata).recorded_at(moment(number));
+        PastEvent { schema_version: 1 + u32::try_from(lot.below(4)).unwrap_or(0), ..event }
     };
     (0..events).map(&mut event).collect()
 }
 
 /// What was stored, as it was given.
-fn as_past(seen: &Seen) -> PastEvent {
+pub(super) fn as_past(seen: &Seen) -> PastEvent {
     PastEvent::new(
         seen.stream.clone(),
         seen.version,
@@ -68,7 +69,7 @@ fn as_past(seen: &Seen) -> PastEvent {
     .recorded_at(seen.recorded_at)
 }
 
-async fn import<S: ImportCandidate>(store: &S, events: Vec<PastEvent>) -> Imported {
+pub(super) async fn import<S: ImportCandidate>(store: &S, events: Vec<PastEvent>) -> Imported {
     store.import(events).await.expect("what can be imported is")
 }
 
@@ -108,7 +109,8 @@ pub async fn imported_equals_appended<S: ImportCandidate>(store: S) {
     }
     let (a, b) = (whole(&store, &imported).await, whole(&store, &appended).await);
     let told = |seen: &Seen| (seen.version, seen.event_type.clone(), seen.schema_version, seen.payload.clone());
-    assert_eq!(a.iter().map(told).collect::<Vec<_>>(), b.iter().map(told).collect::<Vec<_>>());
+    let [a, b] = [a, b].map(|events| events.iter().map(told).collect::<Vec<_>>());
+    assert_eq!(a, b, "an imported event reads as an appended one");
     let folded =
         [super::support::load(&store, &imported, None).await, super::support::load(&store, &appended, None).await];
     assert_eq!(folded[0].events, folded[1].events, "a load folds imported events as it does others");
@@ -139,7 +141,8 @@ pub async fn importing_again_changes_nothing<S: ImportCandidate>(store: S) {
     let given = mixed(&mut Lot::new(), 5, 200);
     import(&store, given.clone()).await;
     let first = log(&store).await;
-    assert_eq!(import(&store, given.clone()).await, Imported { stored: 0, there: 200 });
+    let again = import(&store, given.clone()).await;
+    assert_eq!(again, Imported { stored: 0, there: 200 }, "what is there is passed over");
     assert_eq!(import(&store, given[120..].to_vec()).await, Imported { stored: 0, there: 80 });
     assert_eq!(log(&store).await, first, "what is imported again is where it was");
 }
@@ -154,9 +157,10 @@ pub async fn an_import_goes_on_where_one_ended<S: ImportCandidate>(store: S) {
         let expected = Imported { stored: (part.len() - come) as u64, there: come as u64 };
         come = part.len();
         let size = 1 + usize::try_from(lot.below(50)).unwrap_or(0);
-        assert_eq!(store.import(part).batches_of(size).await.expect("it goes on"), expected);
+        assert_eq!(store.import(part).batches_of(size).await.expect("it goes on"), expected, "it goes on");
     }
-    assert_eq!(log(&store).await.iter().map(as_past).collect::<Vec<_>>(), given);
+    let stored: Vec<_> = log(&store).await.iter().map(as_past).collect();
+    assert_eq!(stored, given, "it ends as one that was never interrupted");
 }
 
 /// The same event twice in the source is one event, in whichever batches it comes.
@@ -165,7 +169,8 @@ pub async fn an_event_that_comes_twice_is_stored_once<S: ImportCandidate>(store:
         let stream = stream(&format!("twice by {size}"));
         let events = history(&stream, [1, 2, 2, 3, 1, 2, 3, 4, 4]);
         let imported = store.import(events).batches_of(size).await.expect("an event is known again");
-        assert_eq!((imported, whole(&store, &stream).await.len()), (Imported { stored: 4, there: 5 }, 4));
+        let there = whole(&store, &stream).await.len();
+        assert_eq!((imported, there), (Imported { stored: 4, there: 5 }, 4), "an event that comes twice is one event");
     }
 }
 
@@ -189,6 +194,11 @@ pub async fn another_event_in_its_place_is_a_conflict<S: ImportCandidate>(store:
     }
     assert_eq!(amounts(&whole(&store, &stream).await), [1, 2, 3]);
     assert!(whole(&store, &other).await.is_empty());
+    let known = super::support::stream("known");
+    import(&store, history(&known, 1..=3)).await;
+    let events = [history(&known, 1..=2), vec![past(&known, 3, 77)], history(&other, 1..=2)].concat();
+    let (imported, of, version, _) = refused(&store, events).await;
+    assert_eq!((imported, of, version), (2, known, Version(3)), "what is there and the same is no conflict");
 }
 
 /// A version that the stream is too short for is a conflict, whether the gap is in the source or before it.
@@ -214,7 +224,7 @@ pub async fn an_import_goes_behind_an_append<S: ImportCandidate>(store: S) {
     append(&store, &stream, NoStream, added_all([1, 2])).await.expect("the stream is empty");
     import(&store, history(&stream, 3..=5)).await;
     append(&store, &stream, Exact(Version(5)), added_all([6])).await.expect("the stream is as expected");
-    assert_eq!(amounts(&whole(&store, &stream).await), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(amounts(&whole(&store, &stream).await), [1, 2, 3, 4, 5, 6], "imports and appends go behind each other");
 }
 
 /// What an append refuses, an import refuses, and tells which event it is. Everything before it is stored.
@@ -238,7 +248,7 @@ pub async fn a_malformed_event_ends_the_import<S: ImportCandidate>(store: S) {
         ("uncounted", |e| PastEvent { version: Version(0), ..e }, |e| matches!(e, InvalidAppend::Version(_))),
         (
             "early",
-            |e| e.recorded_at(Timestamp::now() + std::time::Duration::from_secs(3_600)),
+            |e| e.recorded_at(Timestamp::now() + std::time::Duration::from_secs(120)),
             |e| matches!(e, InvalidAppend::RecordedAt(_)),
         ),
     ];
@@ -248,7 +258,8 @@ pub async fn a_malformed_event_ends_the_import<S: ImportCandidate>(store: S) {
         let (imported, of, _, source) = refused(&store, events).await;
         assert_eq!((imported, of), (3, bad.clone()), "{name}: everything before it is stored, and it is named");
         assert!(matches!(&source, Error::InvalidAppend(e) if expected(e)), "{name}: {source:?}");
-        assert_eq!((whole(&store, &good).await.len(), whole(&store, &bad).await.len()), (3, 0), "{name}");
+        let stored = (whole(&store, &good).await.len(), whole(&store, &bad).await.len());
+        assert_eq!(stored, (3, 0), "{name}: what comes before a malformed event is stored, and nothing behind");
     }
 }
 
@@ -263,7 +274,27 @@ pub async fn a_source_that_fails_ends_the_import<S: ImportCandidate>(store: S) {
         }
         other => panic!("a source that fails ends the import, but the answer was {other:?}"),
     }
-    assert_eq!(whole(&store, &stream).await.len(), 3);
+    assert_eq!(whole(&store, &stream).await.len(), 3, "everything before the failure is stored");
+}
+
+/// A batch is full, too, when its events have 8 MiB of payload.
+pub async fn a_batch_of_much_is_full<S: ImportCandidate>(store: S) {
+    let (stream, told) = (stream("much"), Arc::new(Mutex::new(Vec::new())));
+    let much = |version| PastEvent {
+        payload: format!(r#"{{"amount":{version},"note":"{}"}}"#, "x".repeat(5 << 20)).into(),
+        ..past(&stream, version, version)
+    };
+    let given: Vec<PastEvent> = (1..=3).map(much).collect();
+    let tell = |imported: Imported| {
+        if let Ok(mut told) = told.lock() {
+            told.push(imported.events());
+        }
+    };
+    store.import(given.clone()).on_progress(tell).await.expect("events with much to say are imported");
+    assert_eq!(told.lock().map(|told| told.clone()).unwrap_or_default(), [2, 3], "8 MiB are a batch");
+    let stored = whole(&store, &stream).await;
+    let is_whole = |(stored, given): (&Seen, &PastEvent)| *stored.payload == *given.payload;
+    assert!(stored.iter().zip(&given).all(is_whole) && stored.len() == 3, "what is long comes back whole");
 }
 
 /// After each batch it is told how far it has come.
@@ -275,29 +306,7 @@ pub async fn progress_is_told_batch_by_batch<S: ImportCandidate>(store: S) {
         }
     };
     store.import(history(&stream("told"), 1..=25)).batches_of(10).on_progress(tell).await.expect("it is imported");
-    assert_eq!(told.lock().map(|told| told.clone()).unwrap_or_default(), [10, 20, 25]);
-}
-
-/// What an export gives is the log, and can be imported as it is: into the same store, it is there already.
-pub async fn an_export_is_the_log_and_can_be_imported<S: ImportCandidate>(store: S) {
-    import(&store, mixed(&mut Lot::new(), 5, 120)).await;
-    fill(&store, &stream("mixed 0"), [1, 2, 3]).await;
-    let (seen, end) = read_on(&store, ReadLog::after(Position::START)).await;
-    let expected: Vec<_> = seen.iter().map(as_past).collect();
-    for size in [1, 7, 1_000] {
-        let (mut export, mut exported) = (store.export().pages_of(size), Vec::new());
-        while let Some(event) = export.next().await.expect("the log can be read") {
-            exported.push(event);
-        }
-        assert_eq!((&exported, export.position()), (&expected, end), "an export is the log");
-    }
-    let mut behind = store.export().after(seen[119].place());
-    assert_eq!(behind.next().await.expect("the log can be read").as_ref(), Some(&expected[120]));
-    let again = store.import_stream(store.export()).await.expect("what was exported can be imported");
-    assert_eq!(again, Imported { stored: 0, there: 123 });
-    let lines: Vec<String> = expected.iter().filter_map(|event| serde_json::to_string(event).ok()).collect();
-    let again = store.import(lines.iter().map(|line| serde_json::from_str::<PastEvent>(line))).await;
-    assert_eq!(again.expect("what was written as JSON can be imported"), Imported { stored: 0, there: 123 });
+    assert_eq!(told.lock().map(|told| told.clone()).unwrap_or_default(), [10, 20, 25], "each batch is told of");
 }
 
 /// Several imports of the same events at once, beside appends: each event is there once, and the log is whole.

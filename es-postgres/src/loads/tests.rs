@@ -6,12 +6,16 @@ use es_core::{Append, EncodedEvent, EventStore, ExpectedVersion, Fold, NewEvent,
 use es_test_support::{Database, Proxy};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::batch::MOST_EVENTS;
 use super::*;
 use crate::queue::{Answer, Batch as _};
 
 const MOST: u64 = MOST_EVENTS as u64;
+
+/// What takes as long never comes.
+const LONG: Duration = Duration::from_secs(30);
 
 async fn store() -> (PgStore, Database) {
     let database = Database::create().await;
@@ -74,6 +78,26 @@ fn batch(wishes: &[Wish]) -> (Batch, Vec<tokio::sync::oneshot::Receiver<Answer<W
     let batch = Batch::collect(&mut waiting);
     assert!(waiting.is_empty());
     (batch, answered)
+}
+
+/// What one statement reads for these.
+async fn parts(store: &PgStore, wishes: &[Wish]) -> Vec<Arc<Part>> {
+    let (batch, answered) = batch(wishes);
+    batch.run(store, store.connections().acquire().await.unwrap()).await;
+    let mut parts = Vec::new();
+    for answered in answered {
+        let Ok(Answer::Outcome(Outcome::Read(part))) = answered.await else { panic!("no rows") };
+        parts.push(part);
+    }
+    parts
+}
+
+/// The process of the server that answers on the only connection.
+async fn server_process(store: &PgStore) -> i32 {
+    let mut lent = store.connections().acquire().await.unwrap();
+    let process = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(lent.connection()).await.unwrap();
+    lent.release();
+    process
 }
 
 /// Loads these by one statement, and goes on with each as it would by itself.
@@ -153,6 +177,11 @@ async fn a_long_stream_is_read_to_its_end() {
     }
     let loads = together(&store, &ids.map(|id| wish(id, None))).await;
     assert_eq!(versions(&loads), lengths.map(|length| (0, length)));
+    for state_version in [None, Some(2)] {
+        let parts = parts(&store, &ids.map(|id| wish(id, state_version))).await;
+        let kept: Vec<u64> = parts.iter().map(|part| part.rows.len() as u64).collect();
+        assert_eq!(kept, lengths.map(|length| length.min(MOST)), "of each stream the beginning");
+    }
     let loads = together(&store, &ids.map(|id| wish(id, Some(1)))).await;
     assert_eq!(versions(&loads), lengths.map(|length| (1, length)));
 }
@@ -167,14 +196,9 @@ async fn what_is_too_much_at_once_is_read_alone() {
     }
     let wishes = ids.map(|id| wish(id, None));
     assert_eq!(versions(&together(&store, &wishes).await), [(0, 2); 4]);
-    let (batch, answered) = batch(&wishes);
-    batch.run(&store, store.connections().acquire().await.unwrap()).await;
-    let mut kept = 0;
-    for answered in answered {
-        let Ok(Answer::Outcome(Outcome::Read(part))) = answered.await else { panic!("no rows") };
-        assert_eq!(part.is_cut, part.rows.len() < 2);
-        kept += part.rows.len();
-    }
+    let parts = parts(&store, &wishes).await;
+    assert!(parts.iter().all(|part| part.is_cut == (part.rows.len() < 2)));
+    let kept: usize = parts.iter().map(|part| part.rows.len()).sum();
     assert_eq!(kept, 3, "as much as fits into four megabytes");
 }
 
@@ -208,6 +232,73 @@ async fn a_lost_connection_costs_nobody_an_answer() {
     }
 }
 
+/// Those who do not go with the first stay where they are, those who have gone are passed over, and a statement has its limit.
+#[tokio::test]
+async fn what_does_not_go_together_waits_in_its_order() {
+    let wishes =
+        [("gone", Some(1)), ("a", None), ("b", Some(1)), ("gone", None), ("c", None), ("d", Some(2)), ("a", None)];
+    let waiting = wishes.map(|(id, state_version)| Waiting::new(wish(id, state_version)));
+    let (mut queue, mut answered): (VecDeque<_>, Vec<_>) = waiting.into_iter().unzip();
+    drop((answered.remove(3), answered.remove(0)));
+    assert_eq!(Batch::collect(&mut queue).len(), 2, "a, which two want, and c");
+    let left = |queue: &VecDeque<Waiting>| queue.iter().map(|one| one.wish.stream.id().to_owned()).collect::<Vec<_>>();
+    assert_eq!(left(&queue), ["b", "d"]);
+    assert_eq!(Batch::collect(&mut queue).len(), 2);
+    assert!(queue.is_empty() && Batch::collect(&mut queue).is_empty());
+
+    let many = (0..600).map(|n| Waiting::new(wish(&n.to_string(), (n == 1).then_some(1))));
+    let (mut queue, _answered): (VecDeque<_>, Vec<_>) = many.unzip();
+    assert_eq!(Batch::collect(&mut queue).len(), 256);
+    assert_eq!(left(&queue)[..3], ["1", "257", "258"]);
+    assert_eq!((Batch::collect(&mut queue).len(), queue.len()), (1, 343), "who came first is not passed over again");
+    assert_eq!((Batch::collect(&mut queue).len(), queue.len()), (256, 87));
+}
+
+/// Whether the connection can be lent to others depends on whether the server has said all it had to say.
+#[tokio::test]
+async fn a_statement_that_fails_leaves_a_connection_that_works() {
+    let (_direct, database) = store().await;
+    let proxy = Proxy::start(database.url()).await;
+    let store = PgStore::options().max_connections(1).connect(&proxy.url(database.url())).await.unwrap();
+    let failed = async || {
+        let (batch, mut answered) = batch(&[wish("a", None)]);
+        batch.run(&store, store.connections().acquire().await.unwrap()).await;
+        matches!(answered.remove(0).await, Ok(Answer::Outcome(Outcome::Failed)))
+    };
+    let process = server_process(&store).await;
+    let mut owner = PgConnection::connect(database.url()).await.unwrap();
+    run(&mut owner, "ALTER TABLE es.events RENAME TO elsewhere").await;
+    assert!(failed().await);
+    assert_eq!(server_process(&store).await, process, "what the server refuses costs no connection");
+    run(&mut owner, "ALTER TABLE es.elsewhere RENAME TO events").await;
+    proxy.cut_before_next_request();
+    assert!(failed().await);
+    assert_ne!(server_process(&store).await, process, "one that is lost is lent to nobody");
+}
+
+/// Who waited for a connection in vain has waited long enough, and what is wrong for good is not told as if it would pass.
+#[tokio::test]
+async fn without_a_connection_each_is_told_whether_to_come_again() {
+    let (store, _database) = store().await;
+    let told = async |error: Error| {
+        let (batch, mut answered) = batch(&[wish("a", None), wish("b", None)]);
+        batch.give_up(&store, error);
+        match (answered.remove(0).await, answered.remove(0).await) {
+            (Ok(Answer::Outcome(one)), Ok(Answer::Outcome(other))) => [one, other],
+            _ => panic!("no outcome"),
+        }
+    };
+    for outcome in told(Error::unavailable("no connection is free")).await {
+        let wanted = stream("a");
+        let mut seen = Seen::default();
+        let error = finish(&store, Load::new(&wanted, None, &mut seen), Ok(outcome)).await.unwrap_err();
+        assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+    }
+    for outcome in told(Error::store("no such database")).await {
+        assert!(matches!(outcome, Outcome::Failed));
+    }
+}
+
 #[tokio::test]
 async fn a_statement_that_a_stranger_holds_keeps_nobody_else_waiting() {
     let (store, database) = store().await;
@@ -225,7 +316,8 @@ async fn a_statement_that_a_stranger_holds_keeps_nobody_else_waiting() {
         let store = store.clone();
         others.spawn(async move { load(&store, "a", None).await.unwrap().version });
     }
-    assert_eq!(others.join_all().await, [2; 40], "while the stranger holds the others");
+    let others = timeout(LONG, others.join_all()).await.unwrap();
+    assert_eq!(others, [2; 40], "while the stranger holds the others");
     assert!(held.try_join_next().is_none());
     run(&mut stranger, "ROLLBACK").await;
     assert_eq!(held.join_all().await, [2; 3]);
@@ -278,7 +370,7 @@ async fn a_load_finds_what_was_committed_when_it_was_asked_for() {
                 let least = committed[nth].load(SeqCst);
                 if (caller + round) % 5 == 4 {
                     let within = Duration::from_micros(100 * round as u64);
-                    let _ = tokio::time::timeout(within, load(&store, &id, state_version)).await;
+                    let _ = timeout(within, load(&store, &id, state_version)).await;
                     continue;
                 }
                 let seen = load(&store, &id, state_version).await.unwrap();

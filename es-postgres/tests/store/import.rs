@@ -156,6 +156,24 @@ async fn an_import_that_is_dropped_leaves_whole_batches() {
     assert_eq!(again, Imported { stored: 30 - there, there });
 }
 
+/// Each has stored what the other wants next. The database ends one of them, which finds what the other has stored.
+#[tokio::test]
+async fn imports_that_wait_for_each_other_both_end() {
+    let (store, database) = store().await;
+    let mut watch = connection(database.url()).await;
+    let mut holder = connection(database.url()).await;
+    run(&mut holder, "BEGIN").await;
+    run(&mut holder, &crate::fixture::insert("held", 1)).await;
+    let [one, other] = [["a", "held", "b"], ["b", "held", "a"]].map(|ids| {
+        let store = store.clone();
+        tokio::spawn(async move { store.import(ids.map(|id| past(id, 1))).await })
+    });
+    until(&mut watch, &WAITS.replace("count(*)", "count(*) / 2")).await;
+    run(&mut holder, "ROLLBACK").await;
+    let stored = [one.await.unwrap().unwrap().stored, other.await.unwrap().unwrap().stored];
+    assert_eq!(stored.iter().sum::<u64>(), 3, "each event is stored by one of them: {stored:?}");
+}
+
 /// What only the database refuses, after everything was sent, leaves the connection in order.
 #[tokio::test]
 async fn a_batch_that_the_database_refuses_is_not_stored() {

@@ -304,6 +304,25 @@ async fn a_command_under_a_key_is_decided_in_turn() {
     assert_eq!(done(third).await.state.balance, 2);
 }
 
+/// The command behind is told of its append before the one that it rests on. What it has left at hand stays.
+#[tokio::test]
+async fn an_answer_that_comes_late_leaves_nothing_older_at_hand() {
+    let mut bench = Bench::new();
+    let first = bench.deposit(1);
+    let (append, answer) = bench.next().await;
+    let stored = bench.store.inner().append(append).await;
+    bench.store.answer_the_next_at_once();
+    assert_eq!(done(bench.deposit(2)).await.version, Version(2));
+    answer.send(stored).unwrap();
+    assert_eq!(done(first).await.version, Version(1));
+
+    let third = bench.deposit(4);
+    let append = bench.next().await;
+    assert_eq!(append.0.expected, ExpectedVersion::Exact(Version(2)), "it is decided upon the newer state");
+    bench.let_in(append).await;
+    assert_eq!(done(third).await.state.balance, 7);
+}
+
 #[tokio::test]
 async fn a_state_that_is_not_kept_is_handed_on_to_those_who_wait() {
     let mut bench = Bench::new();

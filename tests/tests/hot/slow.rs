@@ -1,6 +1,6 @@
 //! A store in memory that takes its time, in order, and fails now and then, or does with each append what a test says.
 
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use es_core::{
@@ -23,6 +23,7 @@ pub struct Slow {
     inner: MemoryStore,
     cache: Arc<AggregateCache>,
     appends: mpsc::UnboundedSender<Asked>,
+    answers_at_once: Arc<AtomicBool>,
     offered: Arc<Mutex<Vec<Version>>>,
     loads: Arc<AtomicU32>,
 }
@@ -37,16 +38,13 @@ impl Slow {
     /// Nothing is appended: the test does it, in the order in which it is asked.
     pub fn by_hand() -> (Self, mpsc::UnboundedReceiver<Asked>) {
         let (appends, asked) = mpsc::unbounded_channel();
-        (
-            Self {
-                inner: MemoryStore::new(),
-                cache: Arc::default(),
-                appends,
-                offered: Arc::default(),
-                loads: Arc::default(),
-            },
-            asked,
-        )
+        let (cache, answers_at_once, offered, loads) = Default::default();
+        (Self { inner: MemoryStore::new(), cache, appends, answers_at_once, offered, loads }, asked)
+    }
+
+    /// The next append is answered as soon as it is asked for, and nobody has a hand in it.
+    pub fn answer_the_next_at_once(&self) {
+        self.answers_at_once.store(true, SeqCst);
     }
 
     /// What is stored, as another process has it.
@@ -89,6 +87,9 @@ async fn work(store: MemoryStore, mut asked: mpsc::UnboundedReceiver<Asked>, mut
 
 impl EventStore for Slow {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
+        if self.answers_at_once.swap(false, SeqCst) {
+            return self.inner.append(append).await;
+        }
         let (answer, answered) = oneshot::channel();
         self.appends.send((append, answer)).map_err(|_| Error::store("nobody is there"))?;
         answered.await.map_err(Error::store)?

@@ -1,6 +1,7 @@
 //! Stores that break one sentence of the contract each, as stores in the wild do.
 
 mod conversations;
+mod imports;
 mod keys;
 
 use std::collections::HashMap;
@@ -105,6 +106,16 @@ pub enum Fault {
     EndsAfterAPage,
     FindsNoEvents,
     FindsAnyEvent,
+    // Imports.
+    ImportsByAppending,
+    ImportsIntoEmptyStreamsOnly,
+    CountsABatchAsThereByItsFirst,
+    CountsWhatWasThere,
+    RefusesWhatIsThere,
+    TakesAnyEventForTheSame,
+    TimesImportsAtTheBeginning,
+    LosesTheLastOfABatch,
+    StoresTheGoodPartOfARefusedBatch,
     // Snapshots.
     MixesUpStateVersions,
     HandsOutSnapshotsAhead,

@@ -72,6 +72,23 @@ pub async fn exactly_once_and_in_stream_order_beside_an_import<S: World + Import
     running.stop().await;
 }
 
+/// It is new here, however long ago it happened.
+pub async fn an_import_wakes_projections_and_is_no_old_lag<S: World + ImportStore>(store: S) {
+    let script = Script::new();
+    let running = Runner::new(store.clone()).add(Notes::<S>::new(&script)).start().await.unwrap();
+    running.stop().await;
+    let past = |version, text: &str| {
+        let event = PastEvent::encode(account("past"), Version(version), &noted(text.to_owned())).unwrap();
+        event.recorded_at("2019-03-01T09:30:00Z".parse().unwrap())
+    };
+    let woken = store.appended();
+    store.import([past(1, "one"), past(2, "two")]).await.unwrap();
+    assert!(tokio::time::timeout(PATIENCE, woken).await.is_ok(), "an import wakes whoever waits for appends");
+    let seen = status(&store, &id("notes")).await;
+    assert_eq!(seen.lag_events, 2);
+    assert!(seen.lag < Duration::from_secs(24 * 60 * 60), "it waits since it was imported: {:?}", seen.lag);
+}
+
 pub async fn only_what_is_wanted_is_taken_in<S: World>(store: S) {
     let script = Script::new();
     put_texts(&store, "ada", &["one"]).await;

@@ -348,6 +348,24 @@ pub async fn a_single_try_is_told_as_one<S: World>(store: S) {
     running.stop().await;
 }
 
+/// An error may quote what it failed at, however long that is.
+pub async fn what_is_told_of_a_failure_is_cut<S: World>(store: S) {
+    for (name, poison) in [("ada", "poison ".repeat(2_000)), ("bob", "panic! ".repeat(2_000))] {
+        let script = Script::breaking(&[&poison]);
+        put_texts(&store, name, &[&poison]).await;
+        let running = start(&store, OnFailure::skip(), &script).await;
+        running.catch_up_within(PATIENCE).await.unwrap();
+        running.stop().await;
+        let error = letters(&store).await.pop().unwrap().error;
+        assert!(
+            error.ends_with('…') && error.len() <= DeadLetter::MAX_ERROR_BYTES,
+            "{} bytes: {error:.60}",
+            error.len()
+        );
+    }
+    assert_eq!(letters(&store).await.len(), 2);
+}
+
 pub async fn trouble_that_passes_is_waited_out<S: World>(store: S) {
     let script = Script::new();
     script.trouble.store(6, Ordering::SeqCst);

@@ -40,6 +40,7 @@ macro_rules! runner_tests {
             basics {
                 exactly_once_and_in_stream_order_beside_writers
                 exactly_once_and_in_stream_order_beside_an_import
+                an_import_wakes_projections_and_is_no_old_lag
                 only_what_is_wanted_is_taken_in
                 a_stop_writes_the_checkpoint
                 history_is_told_from_the_present
@@ -72,6 +73,7 @@ macro_rules! runner_tests {
                 what_goes_wrong_right_now_is_of_a_class
                 word_for_one_that_has_stopped_says_so
                 a_single_try_is_told_as_one
+                what_is_told_of_a_failure_is_cut
                 trouble_that_passes_is_waited_out
                 trouble_with_a_parked_stream_is_waited_out
             }
