@@ -125,9 +125,11 @@ async fn check(store: &PgStore, when: &str) {
             assert!(line.contains("stream_id"), "{when}: a stream is found by its whole name:\n{sql}\n{plan}");
         }
     }
-    let Sql { load, load_with_snapshot, load_rest, loads, read_forwards, log_dense_page, .. } = store.sql();
+    let Sql { load, load_with_snapshot, load_rest, loads, read_forwards, log_dense_page, read_models, .. } =
+        store.sql();
     let Loads { streams, with_snapshots } = loads;
-    for sql in [load, load_with_snapshot, load_rest, streams, with_snapshots, read_forwards, log_dense_page] {
+    let letters = &read_models.list_letters;
+    for sql in [load, load_with_snapshot, load_rest, streams, with_snapshots, read_forwards, log_dense_page, letters] {
         let plan = plan(lent.connection(), sql.as_str()).await;
         assert!(!plan.contains("Sort"), "{when}: what an index has in order is not sorted:\n{}\n{plan}", sql.as_str());
     }
