@@ -14,7 +14,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
 
 use crate::aggregate::Aggregate;
-use crate::basis::Baseline;
+use crate::basis::{Baseline, Slot};
 use crate::stream::StreamId;
 use crate::turns::{Turn, Turns};
 
@@ -150,6 +150,11 @@ impl<A> Caching<A> {
         self.is_kept
     }
 
+    /// Whether a state is copied for those only who wait for it.
+    pub(crate) fn is_handed_on(&self) -> bool {
+        self.copy.is_some() && !self.is_kept
+    }
+
     /// `None` where states are not copied.
     pub(crate) fn copy(&self, state: &A) -> Option<A> {
         self.copy.as_ref().map(|copy| (copy.clone)(state))
@@ -205,7 +210,7 @@ impl Equivalent<Key> for Wanted<'_> {
 
 #[derive(Clone)]
 struct Entry {
-    baseline: Arc<dyn Any + Send + Sync>,
+    slot: Arc<dyn Any + Send + Sync>,
     weight: u64,
 }
 
@@ -244,9 +249,9 @@ impl AggregateCache {
         }
     }
 
-    /// The right to decide upon a stream, in the order in which it was asked for.
-    pub(crate) async fn turn(&self, stream: &StreamId) -> Option<Turn<'_>> {
-        self.turns.wait(stream).await
+    /// The right to decide upon a stream, in the order in which it was asked for. It may have to be waited for.
+    pub(crate) fn turn(&self, stream: &StreamId) -> Option<Turn<'_>> {
+        self.turns.join(stream)
     }
 
     /// How many aggregates are at hand.
@@ -259,16 +264,16 @@ impl AggregateCache {
         self.entries.is_empty()
     }
 
-    pub(crate) fn get<A: Aggregate>(&self, stream: &StreamId) -> Option<Arc<Baseline<A>>> {
+    pub(crate) fn get<A: Aggregate>(&self, stream: &StreamId) -> Option<Arc<Slot<A>>> {
         let entry = self.entries.get(&Wanted(TypeId::of::<A>(), stream))?;
-        entry.baseline.downcast().ok()
+        entry.slot.downcast().ok()
     }
 
     /// Of two commands that end at the same time, the one that ended first may come last. The next command finds that out.
-    pub(crate) fn put<A: Aggregate>(&self, stream: StreamId, baseline: Arc<Baseline<A>>, heap: usize) {
+    pub(crate) fn put<A: Aggregate>(&self, stream: StreamId, slot: Arc<Slot<A>>, heap: usize) {
         let bytes = u64::try_from(heap.saturating_add(size_of::<Baseline<A>>())).unwrap_or(u64::MAX);
         let weight = bytes.saturating_add(OVERHEAD).max(self.least);
-        self.entries.insert(Key(TypeId::of::<A>(), stream), Entry { baseline, weight });
+        self.entries.insert(Key(TypeId::of::<A>(), stream), Entry { slot, weight });
     }
 
     /// Forgets everything. For stores, when what they hold may have been replaced under them, by a backup for example.

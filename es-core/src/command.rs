@@ -213,8 +213,21 @@ enum Ids {
 }
 
 impl Context {
-    pub(crate) fn new(stream: StreamId, version: Version, now: Timestamp, metadata: Metadata) -> Self {
-        Self { stream: Some(stream), version, now, metadata, ids: Ids::Random }
+    /// One that is made complete before each decision.
+    pub(crate) fn begun() -> Self {
+        Self { ids: Ids::Random, ..Self::for_test() }
+    }
+
+    /// Gets it ready for a decision upon that version of a stream. Gives back the metadata, which may lack the ids of a conversation.
+    pub(crate) fn prepare(&mut self, stream: &StreamId, version: Version, now: Timestamp) -> &mut Metadata {
+        self.stream.get_or_insert_with(|| stream.clone());
+        (self.version, self.now) = (version, now);
+        &mut self.metadata
+    }
+
+    /// What will surround the events, to be changed before the decision, and to be taken behind it.
+    pub(crate) fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
     }
 
     /// A context whose ids count from 1 and whose time is the Unix epoch, so that a test sees the same at every run.

@@ -1,17 +1,19 @@
 //! The write side in one page: load, decide, append, and again after a conflict.
 
 mod attempt;
+mod decide;
+mod decided;
 mod followed;
 mod keyed;
 
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::{Pin, pin};
 use std::time::Instant;
 
 use crate::aggregate::{Aggregate, stream_of};
-use crate::command::{Command, Context, Handle, HandleWith};
+use crate::command::{Command, Context};
 use crate::error::{Error, ExecuteError};
-use crate::event::IntoEvents;
-use crate::fresh_id::fresh_id;
+use crate::fresh_id::{Moment, fresh_id_at};
 use crate::idempotency::{InvalidIdempotencyKey, Keyed};
 use crate::metadata::{CausationId, CorrelationId, Metadata, TraceContext};
 use crate::recorded::Recorded;
@@ -19,6 +21,8 @@ use crate::retry::Retry;
 use crate::store::{BoxFuture, EventStore};
 use crate::stream::{ExpectedVersion, StreamId, Version};
 use crate::timestamp::Timestamp;
+
+pub use decide::{Decide, Pure, With};
 
 /// A command on its way. Await it; everything else is optional.
 ///
@@ -66,11 +70,12 @@ pub struct Execute<'a, S, C, D = Pure> {
     store: &'a S,
     command: C,
     decider: D,
-    metadata: Metadata,
+    /// What a decision sees. Its metadata is what the caller has said.
+    context: Context,
     expected: ExpectedVersion,
     retry: Retry,
     now: Option<Timestamp>,
-    key: Option<Result<Keyed, InvalidIdempotencyKey>>,
+    key: Option<Box<Result<Keyed, InvalidIdempotencyKey>>>,
 }
 
 /// What became of a command.
@@ -141,7 +146,7 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
             store,
             command,
             decider,
-            metadata: Metadata::default(),
+            context: Context::begun(),
             expected: ExpectedVersion::Any,
             retry: Retry::default(),
             now: None,
@@ -199,7 +204,7 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
 
     /// Sets all metadata at once, in place of what was set before.
     pub fn metadata(self, metadata: Metadata) -> Self {
-        Self { metadata, ..self }
+        self.map_metadata(|_| metadata)
     }
 
     /// How often to try. The default is [`Retry::default`].
@@ -216,43 +221,50 @@ impl<'a, S, C, D> Execute<'a, S, C, D> {
         self.store
     }
 
-    fn map_metadata(self, change: impl FnOnce(Metadata) -> Metadata) -> Self {
-        Self { metadata: change(self.metadata), ..self }
+    fn map_metadata(mut self, change: impl FnOnce(Metadata) -> Metadata) -> Self {
+        let metadata = self.context.metadata_mut();
+        *metadata = change(std::mem::take(metadata));
+        self
     }
 }
 
 impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
-    async fn run(mut self) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
-        let stream = stream_of::<C::Aggregate>(self.command.aggregate_id())?;
-        if self.retry.is_none() {
-            return Err(Error::setup("a command that is tried 0 times is never done: 1 is one try").into());
-        }
-        let keyed = self.key.take().transpose().map_err(Error::from)?;
-        self.complete_metadata();
-        let (mut attempts, start) = (0, Instant::now());
-        loop {
-            attempts += 1;
-            match self.attempt(&stream, keyed.as_ref()).await {
-                Ok(outcome) => return Ok(Outcome { attempts, ..outcome }),
-                Err(error)
-                    if self.is_worth_retrying(&error, keyed.as_ref())
-                        && self.retry.allows(attempts, start.elapsed()) =>
-                {
-                    // Boxed, like all that few commands need: what all of them carry is allocated and moved for each.
-                    Box::pin(self.retry.wait(attempts)).await;
+    /// Not an `async fn`, which would keep a second copy of the whole command.
+    #[allow(clippy::manual_async_fn, reason = "see above")]
+    fn run(mut self) -> impl Future<Output = Result<Outcome<C::Aggregate>, ExecuteError<D::Error>>> + Send {
+        async move {
+            let stream = stream_of::<C::Aggregate>(self.command.aggregate_id())?;
+            if self.retry.is_none() {
+                return Err(Error::setup("a command that is tried 0 times is never done: 1 is one try").into());
+            }
+            let key = self.key.take();
+            let keyed =
+                key.as_deref().map(Result::as_ref).transpose().map_err(|invalid| Error::from(invalid.clone()))?;
+            // What is not said is taken from the metadata at hand.
+            self.context.metadata_mut().complete();
+            let (mut attempts, mut start) = (0, None);
+            loop {
+                attempts += 1;
+                let done = timed(pin!(self.attempt(&stream, keyed)), &mut start).await;
+                let error = match done {
+                    Ok(outcome) => return Ok(Outcome { attempts, ..outcome }),
+                    Err(error) => error,
+                };
+                let elapsed = start.get_or_insert_with(Instant::now).elapsed();
+                if !(self.is_worth_retrying(&error, keyed) && self.retry.allows(attempts, elapsed)) {
+                    return Err(error);
                 }
-                Err(error) => return Err(error),
+                // Boxed, like all that few commands need: what all of them carry is allocated and moved for each.
+                Box::pin(self.retry.wait(attempts)).await;
             }
         }
     }
 
-    /// What is not said is taken from the metadata at hand. A command that nobody claims begins a conversation, and is itself the
-    /// cause of its events.
-    fn complete_metadata(&mut self) {
-        self.metadata.complete();
-        let Metadata { correlation_id, causation_id, .. } = &mut self.metadata;
+    /// A command that nobody claims begins a conversation, and is itself the cause of its events.
+    fn begin_conversation(metadata: &mut Metadata, now: Moment) {
+        let Metadata { correlation_id, causation_id, .. } = metadata;
         if correlation_id.is_none() || causation_id.is_none() {
-            let command = fresh_id();
+            let command = fresh_id_at(now);
             correlation_id.get_or_insert(CorrelationId(command));
             causation_id.get_or_insert(CausationId(command));
         }
@@ -280,75 +292,17 @@ impl<'a, S: EventStore, C: Command, D: Decide<C> + 'a> IntoFuture for Execute<'a
     }
 }
 
-/// How a command is decided: by [`Handle`] or by [`HandleWith`]. Sealed.
-pub trait Decide<C: Command>: Send + Sync + sealed::Sealed {
-    /// The domain's own reason to say no.
-    type Error: std::error::Error + Send + Sync + 'static;
-
-    /// Whether a decision is made at once. Who decides in his own time may execute other commands meanwhile, and must not keep
-    /// them waiting.
-    #[doc(hidden)]
-    const AT_ONCE: bool;
-
-    #[doc(hidden)]
-    fn decide(
-        &self,
-        state: &C::Aggregate,
-        command: C,
-        context: &Context,
-    ) -> impl Future<Output = Result<Vec<<C::Aggregate as Aggregate>::Event>, Self::Error>> + Send;
-}
-
-/// Decides by [`Handle`].
-#[derive(Clone, Copy, Debug)]
-pub struct Pure;
-
-/// Decides by [`HandleWith`], with these services.
-#[derive(Clone, Copy, Debug)]
-pub struct With<'s, V>(pub(crate) &'s V);
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::Pure {}
-    impl<V> Sealed for super::With<'_, V> {}
-}
-
-impl<C: Command> Decide<C> for Pure
-where
-    C::Aggregate: Handle<C>,
-{
-    type Error = <C::Aggregate as Handle<C>>::Error;
-
-    const AT_ONCE: bool = true;
-
-    async fn decide(
-        &self,
-        state: &C::Aggregate,
-        command: C,
-        context: &Context,
-    ) -> Result<Vec<<C::Aggregate as Aggregate>::Event>, Self::Error> {
-        let mut events = Vec::new();
-        state.handle(command, context)?.append_to(&mut events);
-        Ok(events)
-    }
-}
-
-impl<C: Command, V: Sync> Decide<C> for With<'_, V>
-where
-    C::Aggregate: HandleWith<C, V>,
-{
-    type Error = <C::Aggregate as HandleWith<C, V>>::Error;
-
-    const AT_ONCE: bool = false;
-
-    async fn decide(
-        &self,
-        state: &C::Aggregate,
-        command: C,
-        context: &Context,
-    ) -> Result<Vec<<C::Aggregate as Aggregate>::Event>, Self::Error> {
-        let mut events = Vec::new();
-        state.handle_with(command, context, self.0).await?.append_to(&mut events);
-        Ok(events)
-    }
+/// Looks at the clock when a future has to wait for the first time: a command that need not wait does without. What it does before is
+/// not counted as time that it takes.
+fn timed<T>(
+    mut future: Pin<&mut (impl Future<Output = T> + Send)>,
+    start: &mut Option<Instant>,
+) -> impl Future<Output = T> + Send {
+    poll_fn(move |context| {
+        let polled = future.as_mut().poll(context);
+        if polled.is_pending() {
+            start.get_or_insert_with(Instant::now);
+        }
+        polled
+    })
 }

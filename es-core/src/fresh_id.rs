@@ -13,21 +13,36 @@ const FRACTION_BITS: u32 = 12;
 
 const NANOS_PER_MILLI: u32 = 1_000_000;
 
+/// What the clock says, for a decision and for ids. Whoever needs several of these looks once, which takes longer than all the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(pub(crate) SystemTime);
+
 /// The newest stamp that was given.
 static NEWEST: AtomicU64 = AtomicU64::new(0);
 
 /// A UUID of version 7 that nobody else has, and that sorts behind all that this process has made before.
 pub(crate) fn fresh_id() -> Uuid {
-    compose(next_after(&NEWEST, stamp_of(SystemTime::now())), Uuid::new_v4())
+    fresh_id_at(Moment::now())
 }
 
-/// The time in steps of about 244 ns: milliseconds, and their fraction.
-fn stamp_of(time: SystemTime) -> u64 {
-    // A clock that stands before 1970 is wrong. What is made then sorts by the order in which it is made.
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let millis = since.as_secs().wrapping_mul(1_000).wrapping_add(u64::from(since.subsec_millis()));
-    let nanos = u64::from(since.subsec_nanos() % NANOS_PER_MILLI);
-    (millis << FRACTION_BITS) | ((nanos << FRACTION_BITS) / u64::from(NANOS_PER_MILLI))
+/// The same for who has just looked at the clock.
+pub(crate) fn fresh_id_at(now: Moment) -> Uuid {
+    compose(next_after(&NEWEST, now.stamp()), Uuid::new_v4())
+}
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self(SystemTime::now())
+    }
+
+    /// The time in steps of about 244 ns: milliseconds, and their fraction.
+    fn stamp(self) -> u64 {
+        // A clock that stands before 1970 is wrong. What is made then sorts by the order in which it is made.
+        let since = self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let millis = since.as_secs().wrapping_mul(1_000).wrapping_add(u64::from(since.subsec_millis()));
+        let nanos = u64::from(since.subsec_nanos() % NANOS_PER_MILLI);
+        (millis << FRACTION_BITS) | ((nanos << FRACTION_BITS) / u64::from(NANOS_PER_MILLI))
+    }
 }
 
 /// `now`, or the stamp behind the newest one where the clock stands still, or was put back.
@@ -61,7 +76,7 @@ mod tests {
     #[test]
     fn it_is_of_version_7_and_says_when_it_was_made() {
         let made = SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
-        let id = compose(stamp_of(made), Uuid::new_v4());
+        let id = compose(Moment(made).stamp(), Uuid::new_v4());
         assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122));
         assert_eq!(id.get_timestamp().map(|time| time.to_unix()), Some((1_700_000_000, 123_000_000)));
         // 0.456 of 4096, behind the version.

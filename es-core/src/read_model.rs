@@ -151,7 +151,7 @@ pub trait ReadModelStore: EventStore + Clone + 'static {
     /// [`Error::Setup`] for what cannot be: more parts than there are slices or none, a version that is to serve and has not
     /// caught up, to run what is written [inline](Registration::inline), to divide what is to be rebuilt or rewound first, to
     /// rebuild or rewind what is to be divided first, and what [its kind cannot do](Control::check): to rebuild or rewind a
-    /// reactor, and to rewind documents; and the store's own failures.
+    /// reactor, and to rewind documents. Most of it in the words of a [`Refusal`]. And the store's own failures.
     fn control(&self, id: &ProjectionId, control: Control)
     -> impl Future<Output = Result<ControlAnswer, Error>> + Send;
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::error::{EncodeError, Error, InvalidAppend};
 use crate::event::{EncodedEvent, Event};
+use crate::fresh_id::{Moment, fresh_id_at};
 use crate::idempotency::{KeyUse, Keyed};
 use crate::metadata::{EventId, Metadata};
 use crate::stream::{ExpectedVersion, StreamId, Version};
@@ -197,17 +198,21 @@ impl NewEvent {
     /// unreadable for ever, so it is refused here, before it is stored. So is one with a number that is not finite, which JSON
     /// does not have, and which an `Option` would read as `None`.
     pub fn encode<E: Event>(event: &E, metadata: &Metadata) -> Result<Self, EncodeError> {
-        Self::encode_and_reread(event, metadata).map(|(new, _)| new)
+        Self::encode_and_reread(event, metadata, Moment::now()).map(|(new, _)| new)
     }
 
-    /// Encodes a typed event, and gives it back as a later reader will see it.
-    pub(crate) fn encode_and_reread<E: Event>(event: &E, metadata: &Metadata) -> Result<(Self, E), EncodeError> {
+    /// Encodes a typed event, under an id that is made now, and gives it back as a later reader will see it.
+    pub(crate) fn encode_and_reread<E: Event>(
+        event: &E,
+        metadata: &Metadata,
+        now: Moment,
+    ) -> Result<(Self, E), EncodeError> {
         let event_type = event.event_type();
         let payload = event.encode()?;
         let stored = EncodedEvent::new(event_type.category(), event_type.name(), event_type.schema_version(), &payload);
         let reread = E::decode(stored).map_err(|source| EncodeError::not_readable(event_type.name(), source))?;
         let new = Self {
-            id: EventId::new(),
+            id: EventId(fresh_id_at(now)),
             event_type: Cow::Borrowed(event_type.name()),
             schema_version: event_type.schema_version(),
             payload: JsonText::encoded(payload),

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::fresh_id::Moment;
+
 /// An instant in whole microseconds since 1970-01-01T00:00:00Z, which is what PostgreSQL keeps.
 ///
 /// It is a type of its own so that no calendar library becomes part of everybody's public interface. The text form is
@@ -84,6 +86,12 @@ impl From<SystemTime> for Timestamp {
             Ok(after) => Self::UNIX_EPOCH + after,
             Err(before) => Self::UNIX_EPOCH - before.duration(),
         }
+    }
+}
+
+impl From<Moment> for Timestamp {
+    fn from(moment: Moment) -> Self {
+        moment.0.into()
     }
 }
 

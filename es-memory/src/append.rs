@@ -4,114 +4,16 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::{Arc, RwLock};
 
-use es_core::{
-    Append, Appended, CorrelationId, EncodedEvent, Error, EventId, NewEvent, Position, RawEvent, StreamId, Timestamp,
-    Version,
-};
+use es_core::{Append, Appended, Error, EventId, Position, StreamId, Timestamp, Version};
 
 use foldhash::fast::RandomState;
 
+use crate::commit::Commit;
 use crate::draft::{Draft, Drafts, allowed, check_behind};
 use crate::keys::Keys;
 use crate::lock;
 use crate::log::Log;
 use crate::read::at_most;
-
-/// An append that was accepted. It is kept whole, in its stream and in the log, so that no reader ever sees a part of it.
-pub(crate) struct Commit {
-    pub(crate) stream: StreamId,
-    /// The stream's version before.
-    pub(crate) before: Version,
-    /// The end of the log before.
-    pub(crate) after: Position,
-    pub(crate) recorded_at: Timestamp,
-    /// The latest time of any commit in the log up to here.
-    pub(crate) latest: Timestamp,
-    /// When the store took it in.
-    pub(crate) taken_at: Timestamp,
-    pub(crate) events: Vec<NewEvent>,
-}
-
-impl Commit {
-    /// What will be one when the log has given it a place.
-    pub(crate) fn draft(draft: Draft) -> Arc<Self> {
-        let Draft { stream, before, recorded_at, taken_at, events, key: _ } = draft;
-        Arc::new(Self { stream, before, after: Position::START, recorded_at, latest: recorded_at, taken_at, events })
-    }
-
-    /// The version of its last event.
-    pub(crate) fn version(&self) -> Version {
-        self.before.after(self.events.len() as u64)
-    }
-
-    /// The place of its last event.
-    pub(crate) fn position(&self) -> Position {
-        Position(self.after.0.saturating_add(self.events.len() as u64))
-    }
-
-    /// Its events, in order.
-    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = Entry<'_>> {
-        let number = |index: usize| index as u64 + 1;
-        self.events.iter().enumerate().map(move |(index, event)| Entry { commit: self, number: number(index), event })
-    }
-}
-
-/// One event of a commit.
-pub(crate) struct Entry<'a> {
-    commit: &'a Commit,
-    /// Which event of the commit it is, from 1.
-    number: u64,
-    event: &'a NewEvent,
-}
-
-impl<'a> Entry<'a> {
-    pub(crate) fn version(&self) -> Version {
-        self.commit.before.after(self.number)
-    }
-
-    pub(crate) fn position(&self) -> Position {
-        Position(self.commit.after.0.saturating_add(self.number))
-    }
-
-    pub(crate) fn id(&self) -> EventId {
-        self.event.id
-    }
-
-    /// The conversation that it belongs to, or begins.
-    pub(crate) fn conversation(&self) -> CorrelationId {
-        self.event.metadata.conversation(self.event.id)
-    }
-
-    pub(crate) fn event_type(&self) -> &'a str {
-        &self.event.event_type
-    }
-
-    /// What a fold is shown.
-    pub(crate) fn encoded(&self) -> EncodedEvent<'a> {
-        let NewEvent { event_type, schema_version, payload, .. } = self.event;
-        EncodedEvent::new(self.commit.stream.category(), event_type, *schema_version, payload)
-    }
-
-    /// What a reader of the stream is shown.
-    pub(crate) fn raw(&self) -> RawEvent<'a> {
-        RawEvent {
-            id: self.event.id,
-            stream: self.commit.stream.clone(),
-            version: self.version(),
-            position: None,
-            event_type: &self.event.event_type,
-            schema_version: self.event.schema_version,
-            payload: &self.event.payload,
-            metadata: self.event.metadata.clone(),
-            recorded_at: self.commit.recorded_at,
-        }
-    }
-
-    /// What a reader of the log is shown.
-    pub(crate) fn raw_in_log(&self) -> RawEvent<'a> {
-        RawEvent { position: Some(self.position()), ..self.raw() }
-    }
-}
 
 /// So many parts, so that writers of different streams seldom meet at the lock of one.
 const PARTS: usize = 32;
@@ -233,5 +135,5 @@ fn version_of(commits: Option<&Vec<Arc<Commit>>>) -> Version {
 }
 
 fn last_of(commits: Option<&Vec<Arc<Commit>>>) -> Option<EventId> {
-    Some(commits?.last()?.events.last()?.id)
+    commits?.last()?.last()
 }

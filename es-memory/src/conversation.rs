@@ -3,7 +3,7 @@
 
 use es_core::{Bookmark, Error, EventId, Position, ReadConversation, Visit};
 
-use crate::append::Entry;
+use crate::commit::Entry;
 use crate::log::Log;
 
 impl Log {

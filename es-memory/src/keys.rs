@@ -7,7 +7,7 @@ use std::time::Duration;
 use es_core::{Appended, Error, IdempotencyKey, KEYS_KEPT_FOR, KeyUse, Keyed, StreamId};
 use tokio::time::Instant;
 
-use crate::append::Commit;
+use crate::commit::Commit;
 use crate::lock;
 
 /// Each append under a key forgets so many that have expired, if there are any: more than it adds, so that they become fewer.

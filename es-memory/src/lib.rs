@@ -94,6 +94,7 @@
 //! # }
 //! ```
 
+mod commit;
 mod append;
 mod draft;
 mod keys;

@@ -4,7 +4,7 @@ use std::sync::{Arc, RwLock, RwLockWriteGuard};
 
 use es_core::{Error, LogPage, Position, ReadLog, Timestamp, Visit};
 
-use crate::append::Commit;
+use crate::commit::Commit;
 use crate::draft::Draft;
 use crate::lock;
 

@@ -154,14 +154,19 @@ impl MemoryStore {
 
 impl EventStore for MemoryStore {
     /// It never has to wait for anything, so it lets others on now and then: a task that only appends would starve them.
-    async fn append(&self, append: Append) -> Result<Appended, Error> {
-        append.check()?;
-        tokio::task::coop::consume_budget().await;
-        let appended = self.parts.streams.append(append, &self.parts.log, &self.parts.keys)?;
-        if !appended.repeated {
-            self.parts.appended.give();
+    ///
+    /// Not an `async fn`, which would keep a second copy of the append.
+    #[allow(clippy::manual_async_fn, reason = "see above")]
+    fn append(&self, append: Append) -> impl Future<Output = Result<Appended, Error>> + Send {
+        async move {
+            append.check()?;
+            tokio::task::coop::consume_budget().await;
+            let appended = self.parts.streams.append(append, &self.parts.log, &self.parts.keys)?;
+            if !appended.repeated {
+                self.parts.appended.give();
+            }
+            Ok(appended)
         }
-        Ok(appended)
     }
 
     async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {

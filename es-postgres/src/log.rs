@@ -24,6 +24,8 @@
 //!
 //! The place of an event is its `pk` plus the tick's `shift`, so that no event has to be written to, ever.
 
+use std::borrow::Cow;
+
 use es_core::{EventFilter, LogPage, Position, ReadLog, StreamId, Visit};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -40,38 +42,71 @@ const FILTERED_WINDOW: u32 = 10_000;
 
 /// How far to read, with a tick on the way if there is not enough without one.
 pub(crate) const WINDOW: &str = "
-SELECT upto, at_end, dense, shift, epoch, prev, snap FROM {schema}.log_window($1, $2)";
+SELECT upto, at_end FROM {schema}.log_window($1, $2)";
 
-/// The events of the ticks behind $1 up to $2. Tick by tick, each sorted by itself, so that the reading stops after $3 events:
-/// with a filter there may be many times as many in the window, and sorted all at once they would all be read for each
-/// page. A lateral join can only go through the ticks in their order; the reader checks that it did.
+/// The events of the ticks behind $1 up to $2, at most $3 of them, in one of two ways.
+///
+/// *By primary key.* Where successive ticks have the same shift and epoch, they are one **run**: their events lie between the
+/// first and the last place of the run, less the shift, in the order of `pk`, and no others that the last snapshot of the run
+/// sees and the one before its first tick did not. For what the first tick of the run did not see and the last one does, some
+/// tick in between saw first; and what that one gave a place to has it between its own first and last, which are the run's,
+/// too. Where a run has as many events as places, each `pk` in between is one of them, so that nothing is asked about
+/// transactions at all. The snapshots of a run are those of its ends: `before` and `snap_before` are of the tick before, and so
+/// the next run begins where this one ends, and the last one at $2.
+///
+/// *Tick by tick*, each sorted by itself, where the places are many more than the events: a transaction that was open for long has
+/// left its events among those of others, and they would all be looked at. What decides is what is to be read: by primary key
+/// all places, or as many as hold $4 events; tick by tick the events, but those of a large tick once for each page.
+///
+/// Either way the reading stops after $3 events: with a filter there may be many times as many in the window, and sorted all at once
+/// they would all be read for each page. A lateral join can only go through the runs, or the ticks, in their order; the reader
+/// checks that it did. What is not restricted is null, which costs less to find out for each event than to compare.
 pub(crate) const PAGE: &str = "
-SELECT s.version, s.event_id, s.type, s.schema_version, s.payload, s.recorded_at,
-       s.correlation_id, s.causation_id, s.metadata, s.pk + t.shift, s.category, s.stream_id
-  FROM (SELECT * FROM {schema}.ticks WHERE upto > $1 AND upto <= $2 ORDER BY upto OFFSET 0) t
- CROSS JOIN LATERAL (
-       SELECT * FROM {schema}.slice(t.epoch, t.prev, t.snap) e
-        WHERE e.pk + t.shift > $1
-          AND (cardinality($4::text[]) = 0 OR e.category = ANY ($4))
-          AND (cardinality($5::text[]) = 0 OR e.type = ANY ($5))
-          AND e.slice BETWEEN $6 AND $7
-        ORDER BY e.pk OFFSET 0) s
- LIMIT $3";
-
-/// The same within one tick of very many events, by primary key: most of what lies between its first and its last event is
-/// its own, so that a page costs what it holds. The snapshots stand in queries of their own, so that each is read once and not
-/// anew for each row.
-pub(crate) const DENSE_PAGE: &str = "
-SELECT e.version, e.event_id, e.type, e.schema_version, e.payload, e.recorded_at,
-       e.correlation_id, e.causation_id, e.metadata, e.pk + $8, e.category, e.stream_id
-  FROM {schema}.events e
- WHERE e.pk > $1 - $8 AND e.pk <= $2 - $8 AND e.epoch = $9
-   AND pg_visible_in_snapshot(e.xid, (SELECT $11::text::pg_snapshot))
-   AND NOT pg_visible_in_snapshot(e.xid, (SELECT $10::text::pg_snapshot))
-   AND (cardinality($4::text[]) = 0 OR e.category = ANY ($4))
-   AND (cardinality($5::text[]) = 0 OR e.type = ANY ($5))
-   AND e.slice BETWEEN $6 AND $7
- ORDER BY e.pk LIMIT $3";
+WITH w AS MATERIALIZED (
+    SELECT b.upto AS behind, z.events, z.snap,
+           z.upto - b.upto <= 4 * (z.events - b.events)
+           OR (z.upto - b.upto)::float8 * $4 < (z.events - b.events)::float8 * (z.events - b.events) AS by_key
+      FROM (SELECT * FROM {schema}.ticks WHERE upto <= $1 ORDER BY upto DESC LIMIT 1) b
+      JOIN {schema}.ticks z ON z.upto = $2
+)
+(SELECT e.version, e.event_id, e.type, e.schema_version, e.payload, e.recorded_at,
+        e.correlation_id, e.causation_id, e.metadata, e.pk + r.shift, e.category, e.stream_id
+   FROM (SELECT u.shift, u.epoch, u.prev, u.snap, greatest(u.before, $1) - u.shift AS after, u.upto - u.shift AS upto,
+                u.events = u.upto - u.before AS is_full
+           FROM (SELECT f.upto AS first, f.shift, f.epoch, f.prev, f.before,
+                        lead(f.before, 1, $2) OVER o AS upto,
+                        lead(f.events_before, 1, (SELECT events FROM w)) OVER o - f.events_before AS events,
+                        lead(f.snap_before, 1, (SELECT snap FROM w)) OVER o AS snap
+                   FROM (SELECT t.upto, t.shift, t.epoch, t.prev, lag(t.upto) OVER o AS before,
+                                lag(t.events) OVER o AS events_before, lag(t.snap) OVER o AS snap_before,
+                                lag(t.shift) OVER o AS shift_before, lag(t.epoch) OVER o AS epoch_before
+                           FROM {schema}.ticks t
+                          WHERE t.upto >= (SELECT behind FROM w) AND t.upto <= $2 AND (SELECT by_key FROM w)
+                         WINDOW o AS (ORDER BY t.upto)) f
+                  WHERE f.before <= $1 OR f.shift <> f.shift_before OR f.epoch <> f.epoch_before
+                 WINDOW o AS (ORDER BY f.upto)) u
+          ORDER BY u.first OFFSET 0) r
+  CROSS JOIN LATERAL (
+        SELECT * FROM {schema}.events e
+         WHERE e.pk > r.after AND e.pk <= r.upto
+           AND (r.is_full
+                OR e.epoch = r.epoch AND pg_visible_in_snapshot(e.xid, r.snap) AND NOT pg_visible_in_snapshot(e.xid, r.prev))
+           AND ($5::text[] IS NULL OR e.category = ANY ($5))
+           AND ($6::text[] IS NULL OR e.type = ANY ($6))
+           AND ($7::int IS NULL OR e.slice BETWEEN $7 AND $8)
+         ORDER BY e.pk OFFSET 0) e)
+UNION ALL
+(SELECT e.version, e.event_id, e.type, e.schema_version, e.payload, e.recorded_at,
+        e.correlation_id, e.causation_id, e.metadata, e.pk + t.shift, e.category, e.stream_id
+   FROM (SELECT * FROM {schema}.ticks WHERE upto > $1 AND upto <= $2 AND NOT (SELECT by_key FROM w) ORDER BY upto OFFSET 0) t
+  CROSS JOIN LATERAL (
+        SELECT * FROM {schema}.slice(t.epoch, t.prev, t.snap) e
+         WHERE e.pk + t.shift > $1
+           AND ($5::text[] IS NULL OR e.category = ANY ($5))
+           AND ($6::text[] IS NULL OR e.type = ANY ($6))
+           AND ($7::int IS NULL OR e.slice BETWEEN $7 AND $8)
+         ORDER BY e.pk OFFSET 0) e)
+LIMIT $3";
 
 /// Ticks, and waits for its turn if somebody else does.
 pub(crate) const END: &str = "SELECT {schema}.log_end()";
@@ -95,39 +130,22 @@ pub(crate) struct FindWindow<'a>(pub(crate) &'a ReadLog);
 pub(crate) struct Window {
     upto: Position,
     at_end: bool,
-    dense: Option<DenseTick>,
-}
-
-struct DenseTick {
-    shift: i64,
-    epoch: i16,
-    prev: String,
-    snap: String,
 }
 
 impl Ask for FindWindow<'_> {
     type Answer = Window;
 
     async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<Window, Failure> {
-        let read = self.0;
-        let everything = read.filter == EventFilter::all() && read.slices.is_all();
-        let wanted = if everything { read.limit } else { read.limit.max(FILTERED_WINDOW) };
-        let query = sqlx::query(sql.log_window.clone()).bind(signed(read.after.0)).bind(i64::from(wanted.max(1)));
-        Ok(Window::of(&query.fetch_one(connection).await?)?)
+        let query = sqlx::query(sql.log_window.clone()).bind(signed(self.0.after.0)).bind(wanted(self.0));
+        let row = query.fetch_one(connection).await?;
+        Ok(Window { upto: row.position(0)?, at_end: row.try_get(1)? })
     }
 }
 
-impl Window {
-    fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let dense = if row.try_get(2)? { Some(DenseTick::of(row)?) } else { None };
-        Ok(Self { upto: row.position(0)?, at_end: row.try_get(1)?, dense })
-    }
-}
-
-impl DenseTick {
-    fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self { shift: row.try_get(3)?, epoch: row.try_get(4)?, prev: row.try_get(5)?, snap: row.try_get(6)? })
-    }
+/// How many events are looked through for a page.
+fn wanted(read: &ReadLog) -> i64 {
+    let everything = read.filter == EventFilter::all() && read.slices.is_all();
+    i64::from(if everything { read.limit.max(1) } else { read.limit.max(FILTERED_WINDOW) })
 }
 
 /// [`EventStore::read_log`](es_core::EventStore::read_log), once it is known how far to read.
@@ -180,20 +198,17 @@ impl Ask for ReadPage<'_, '_> {
     type Answer = ();
 
     async fn ask(&mut self, sql: &Sql, connection: &mut PgConnection) -> Result<(), Failure> {
-        let (categories, types) = (names(self.read.filter.wanted_categories()), names(self.read.filter.wanted_types()));
-        let text = if self.window.dense.is_some() { &sql.log_dense_page } else { &sql.log_page };
-        let query = sqlx::query(text.clone())
-            .bind(signed(self.read.after.0))
+        let ReadLog { after, limit, filter, slices, .. } = &self.read;
+        let slices = (!slices.is_all()).then(|| (i32::from(slices.first()), i32::from(slices.last())));
+        let query = sqlx::query(sql.log_page.clone())
+            .bind(signed(after.0))
             .bind(signed(self.window.upto.0))
-            .bind(i64::from(self.read.limit))
-            .bind(categories)
-            .bind(types)
-            .bind(i32::from(self.read.slices.first()))
-            .bind(i32::from(self.read.slices.last()));
-        let query = match &self.window.dense {
-            Some(tick) => query.bind(tick.shift).bind(tick.epoch).bind(tick.prev.clone()).bind(tick.snap.clone()),
-            None => query,
-        };
+            .bind(i64::from(*limit))
+            .bind(wanted(&self.read))
+            .bind(names(filter.wanted_categories()))
+            .bind(names(filter.wanted_types()))
+            .bind(slices.map(|(first, _)| first))
+            .bind(slices.map(|(_, last)| last));
         let mut rows = query.fetch(connection);
         while let Some(row) = next(&mut rows).await? {
             self.take(&row)?;
@@ -206,6 +221,7 @@ impl Ask for ReadPage<'_, '_> {
     }
 }
 
-fn names(names: &[std::borrow::Cow<'static, str>]) -> Vec<String> {
-    names.iter().map(|name| name.clone().into_owned()).collect()
+/// None for no restriction.
+fn names<'a>(names: &'a [Cow<'static, str>]) -> Option<Vec<&'a str>> {
+    (!names.is_empty()).then(|| names.iter().map(AsRef::as_ref).collect())
 }

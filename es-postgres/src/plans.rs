@@ -27,7 +27,6 @@ fn statements(sql: &Sql) -> Vec<&str> {
         read_backwards,
         log_window,
         log_page,
-        log_dense_page,
         log_end,
         read_conversation,
         find_by_id,
@@ -59,7 +58,6 @@ fn statements(sql: &Sql) -> Vec<&str> {
         read_backwards.as_str(),
         log_window.as_str(),
         log_page.as_str(),
-        log_dense_page.as_str(),
         log_end.as_str(),
         read_conversation.as_str(),
         find_by_id.as_str(),
@@ -125,12 +123,16 @@ async fn check(store: &PgStore, when: &str) {
             assert!(line.contains("stream_id"), "{when}: a stream is found by its whole name:\n{sql}\n{plan}");
         }
     }
-    let Sql { load, load_with_snapshot, load_rest, loads, read_forwards, log_dense_page, .. } = store.sql();
+    let Sql { load, load_with_snapshot, load_rest, loads, read_forwards, log_page, read_models, .. } = store.sql();
     let Loads { streams, with_snapshots } = loads;
-    for sql in [load, load_with_snapshot, load_rest, streams, with_snapshots, read_forwards, log_dense_page] {
+    let letters = &read_models.list_letters;
+    for sql in [load, load_with_snapshot, load_rest, streams, with_snapshots, read_forwards, letters] {
         let plan = plan(lent.connection(), sql.as_str()).await;
         assert!(!plan.contains("Sort"), "{when}: what an index has in order is not sorted:\n{}\n{plan}", sql.as_str());
     }
+    let page = plan(lent.connection(), log_page.as_str()).await;
+    let by_key = page.find("Index Scan using events_pk").is_some_and(|scan| !page[..scan].contains("Sort"));
+    assert!(by_key, "{when}: runs of the log are read in the order of the primary key:\n{page}");
     let conversation = plan(lent.connection(), store.sql().read_conversation.as_str()).await;
     let merged = conversation.find("Merge Append").is_some_and(|merge| !conversation[..merge].contains("Sort"));
     assert!(merged, "{when}: what is read of a conversation is not sorted as a whole:\n{conversation}");

@@ -11,7 +11,7 @@ use crate::sql::in_schema;
 const MAX_NAME_BYTES: usize = 63;
 
 /// Each migration: its number, what it does, and its text with a placeholder for the schema's name.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "events, ticks, snapshots", include_str!("../migrations/0001_events_ticks_snapshots.sql")),
     (2, "read models", include_str!("../migrations/0002_read_models.sql")),
     (3, "idempotency keys", include_str!("../migrations/0003_idempotency_keys.sql")),
@@ -19,6 +19,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "conversations", include_str!("../migrations/0005_conversations.sql")),
     (6, "filters of projections", include_str!("../migrations/0006_filters_of_projections.sql")),
     (7, "words and letters", include_str!("../migrations/0007_words_and_letters.sql")),
+    (8, "room for documents", include_str!("../migrations/0008_room_for_documents.sql")),
 ];
 
 /// The table that remembers which migrations were run, in the schema itself, so that schemas are independent of each other.

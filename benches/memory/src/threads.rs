@@ -36,7 +36,10 @@ pub(crate) fn table() -> Result<String> {
 
 fn per_second(nanos: f64) -> String {
     let rate = (1e9 / nanos).round() as u64;
-    format!("{},{:03}", rate / 1_000, rate % 1_000)
+    match rate / 1_000_000 {
+        0 => format!("{},{:03}", rate / 1_000, rate % 1_000),
+        millions => format!("{millions},{:03},{:03}", rate / 1_000 % 1_000, rate % 1_000),
+    }
 }
 
 /// How many nanoseconds pass from one command to the next, of whichever thread.

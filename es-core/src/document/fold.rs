@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::mem;
 
+use foldhash::fast::RandomState;
+
 use crate::document::{Document, DocumentError, IntoKeys, InvalidKey, check_key, decode, encode};
 use crate::error::BoxError;
 use crate::projection::Batch;
@@ -43,7 +45,7 @@ struct Folding<D> {
 #[derive(Default)]
 struct Keys {
     keys: Vec<String>,
-    numbers: HashMap<String, usize>,
+    numbers: HashMap<String, usize, RandomState>,
     /// For each key the last event that named it.
     named_by: Vec<usize>,
 }

@@ -10,16 +10,16 @@ use std::task::Poll;
 
 use crate::aggregate::{Aggregate, Loaded};
 use crate::basis::Basis;
-use crate::command::{Command, Context};
+use crate::command::Command;
 use crate::error::{Conflict, Error, ExecuteError};
+use crate::execute::decided::Decided;
 use crate::execute::{Decide, Execute, Outcome, keyed};
+use crate::fresh_id::Moment;
 use crate::idempotency::Keyed;
-use crate::metadata::EventId;
-use crate::recorded::{Append, Appended, NewEvent, Recorded};
+use crate::recorded::{Append, Appended, Recorded};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::EventStore;
 use crate::stream::{ExpectedVersion, StreamId, Version};
-use crate::timestamp::Timestamp;
 use crate::turns::Turn;
 
 /// So often a command is decided ahead of the store in vain. Then it waits for what is under way, and keeps its turn to the end.
@@ -44,81 +44,94 @@ enum Step<T> {
     InVain,
 }
 
-/// The events of a command.
-struct Decided<E> {
-    events: Vec<E>,
-    ids: Vec<EventId>,
-    /// As a later load will find them.
-    reread: Vec<E>,
+/// How a try ends.
+enum End<T, O> {
+    Done(T),
+    /// An earlier command under the same key has done it.
+    Before(Box<O>),
+    InVain,
 }
 
 type EventOf<C> = <<C as Command>::Aggregate as Aggregate>::Event;
 type RecordedOf<C> = Vec<Recorded<EventOf<C>>>;
+type EndOf<C> = End<RecordedOf<C>, Outcome<<C as Command>::Aggregate>>;
 
 impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
     pub(super) async fn attempt(
-        &self,
+        &mut self,
         stream: &StreamId,
         keyed: Option<&Keyed>,
     ) -> Result<Outcome<C::Aggregate>, ExecuteError<D::Error>> {
         // Commands of this process for the same stream come one after the other, instead of being in each other's way.
-        let turn = match self.store.cache() {
-            Some(cache) if D::AT_ONCE => cache.turn(stream).await,
-            _ => None,
-        };
+        let turn = self.store.cache().filter(|_| D::AT_ONCE).and_then(|cache| cache.turn(stream));
         // Whether a key was used only the store knows, which has to be asked in turn.
         let is_ahead = keyed.is_none() && self.store.appends_in_order() && C::Aggregate::caching().decides_ahead();
         let mut way = Way { turn, snapshots: C::Aggregate::snapshots(), is_ahead };
         let mut setbacks = 0;
         loop {
-            let basis = way.begin(self.store, stream).await?;
-            if let Some(outcome) = self.attempt_upon(basis, &mut way, keyed).await? {
-                return Ok(outcome);
+            let mut basis = way.begin(self.store, stream).await?;
+            match self.attempt_upon(&mut basis, &mut way, keyed).await? {
+                End::Done(events) => return Ok(done(basis, events)),
+                End::Before(first) => return Ok(*first),
+                End::InVain => {}
             }
             setbacks += 1;
             way.is_ahead &= setbacks < SETBACKS;
         }
     }
 
-    /// `None` when it was in vain.
     async fn attempt_upon(
-        &self,
-        mut basis: Basis<C::Aggregate>,
+        &mut self,
+        basis: &mut Basis<C::Aggregate>,
         way: &mut Way<'_, C::Aggregate>,
         keyed: Option<&Keyed>,
-    ) -> Result<Option<Outcome<C::Aggregate>>, ExecuteError<D::Error>> {
+    ) -> Result<EndOf<C>, ExecuteError<D::Error>> {
         loop {
             // Only now: what was done under the key before the load is found, so the state is one without it.
             if let Some(first) = self.first_outcome(keyed, &mut basis.load.loaded).await? {
-                return Ok(Some(first));
+                return Ok(End::Before(first));
             }
-            let step = match self.decide(&basis.load.loaded).await {
-                Ok(events) if events.is_empty() => Box::pin(self.look(&mut basis, way)).await?,
+            // One look at the clock for the decision and for all ids.
+            let now = Moment::now();
+            let step = match self.decide(&basis.load.loaded, now).await {
+                Ok(events) if events.is_empty() => Box::pin(self.look(basis, way)).await?,
                 Ok(_) if way.has_passed_on() => Step::InVain,
-                Ok(events) => self.store_events(&mut basis, way, events, keyed).await?,
-                Err(refusal) => match Box::pin(self.look(&mut basis, way)).await? {
+                Ok(events) => {
+                    let (decided, append) = self.encode(basis, events, now, keyed)?;
+                    let mut appending = pin!(self.store.append(append));
+                    match poll_fn(|context| Poll::Ready(appending.as_mut().poll(context))).await {
+                        Poll::Ready(Ok(appended)) => self.end_in_turn(basis, way, decided, appended),
+                        Poll::Ready(Err(error)) => Box::pin(self.refused(basis, way, error)).await?,
+                        Poll::Pending => Box::pin(self.end_later(basis, way, decided, appending)).await?,
+                    }
+                }
+                Err(refusal) => match Box::pin(self.look(basis, way)).await? {
                     Step::Done(_) => return Err(refusal),
                     step => step,
                 },
             };
             match step {
-                Step::Done(events) => return Ok(Some(done(basis, events))),
+                Step::Done(events) => return Ok(End::Done(events)),
                 Step::Behind => {}
-                Step::InVain => return Ok(None),
+                Step::InVain => return Ok(End::InVain),
                 Step::Before => {
                     let first = self.first_outcome(keyed, &mut basis.load.loaded).await?;
-                    return Ok(Some(first.ok_or_else(|| Error::unavailable(keyed::Forgotten))?));
+                    return Ok(End::Before(first.ok_or_else(|| Error::unavailable(keyed::Forgotten))?));
                 }
             }
         }
     }
 
-    async fn decide(&self, loaded: &Loaded<C::Aggregate>) -> Result<Vec<EventOf<C>>, ExecuteError<D::Error>> {
+    async fn decide(
+        &mut self,
+        loaded: &Loaded<C::Aggregate>,
+        now: Moment,
+    ) -> Result<Vec<EventOf<C>>, ExecuteError<D::Error>> {
         let Loaded { stream, version, state } = loaded;
         self.check_expectation(stream, *version)?;
-        let now = self.now.unwrap_or_else(Timestamp::now);
-        let context = Context::new(stream.clone(), *version, now, self.metadata.clone());
-        self.decider.decide(state, self.command.clone(), &context).await.map_err(ExecuteError::Rejected)
+        let metadata = self.context.prepare(stream, *version, self.now.unwrap_or_else(|| now.into()));
+        Self::begin_conversation(metadata, now);
+        self.decider.decide(state, self.command.clone(), &self.context).await.map_err(ExecuteError::Rejected)
     }
 
     fn check_expectation(&self, stream: &StreamId, actual: Version) -> Result<(), Error> {
@@ -145,93 +158,93 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         Ok(if has_come { Step::Behind } else { Step::Done(Vec::new()) })
     }
 
-    /// Appends the events, and has the state take them in as a later load will: from their stored form.
-    async fn store_events(
+    /// What the store is asked for: to let the events in where nothing has come since, and behind nothing else than what is known.
+    fn encode(
         &self,
-        basis: &mut Basis<C::Aggregate>,
-        way: &mut Way<'_, C::Aggregate>,
+        basis: &Basis<C::Aggregate>,
         events: Vec<EventOf<C>>,
+        now: Moment,
         keyed: Option<&Keyed>,
-    ) -> Result<Step<RecordedOf<C>>, Error> {
-        let (decided, new) = self.encode(events)?;
-        let loaded = &basis.load.loaded;
-        let append = Append {
-            key: keyed.cloned(),
-            behind: basis.last(),
-            ..Append::new(loaded.stream.clone(), ExpectedVersion::Exact(loaded.version), new)
-        };
-        let mut appending = pin!(self.store.append(append));
-        if !way.is_to_pass_on() {
-            let answer = appending.await;
-            return self.end_in_turn(basis, way, decided, answer).await;
-        }
-        // From now on it has its place in the stream, if it is under way at all.
-        match poll_fn(|context| Poll::Ready(appending.as_mut().poll(context))).await {
-            Poll::Ready(answer) => self.end_in_turn(basis, way, decided, answer).await,
-            Poll::Pending => Box::pin(self.end_ahead(basis, way, decided, appending)).await,
-        }
+    ) -> Result<(Decided<EventOf<C>>, Append), Error> {
+        let Loaded { stream, version, .. } = &basis.load.loaded;
+        // Who decides in his own time has taken some since.
+        let now = if D::AT_ONCE { now } else { Moment::now() };
+        let (decided, new) = Decided::encode(events, *version, self.context.metadata(), now)?;
+        let append = Append::new(stream.clone(), ExpectedVersion::Exact(*version), new);
+        Ok((decided, Append { key: keyed.cloned(), behind: basis.last(), ..append }))
     }
 
-    fn encode(&self, events: Vec<EventOf<C>>) -> Result<(Decided<EventOf<C>>, Vec<NewEvent>), Error> {
-        let mut new_events = Vec::with_capacity(events.len());
-        let mut reread = Vec::with_capacity(events.len());
-        let mut ids = Vec::with_capacity(events.len());
-        for event in &events {
-            let (new, event) = NewEvent::encode_and_reread(event, &self.metadata)?;
-            ids.push(new.id);
-            new_events.push(new);
-            reread.push(event);
+    /// The append was stored while others waited for their turn. The state takes the events in as a later load will: from their
+    /// stored form.
+    fn end_in_turn(
+        &mut self,
+        basis: &mut Basis<C::Aggregate>,
+        way: &mut Way<'_, C::Aggregate>,
+        mut decided: Decided<EventOf<C>>,
+        appended: Appended,
+    ) -> Step<RecordedOf<C>> {
+        if appended.repeated {
+            return Step::Before;
         }
-        Ok((Decided { events, ids, reread }, new_events))
+        basis.take_in(decided.take_reread(), decided.last());
+        basis.load.loaded.version = appended.version;
+        if let Some(snapshot) = due_snapshot(basis, &way.snapshots) {
+            self.store.offer_snapshot(snapshot);
+        }
+        basis.keep(self.store);
+        if let Some(turn) = &mut way.turn {
+            basis.leave(turn);
+        }
+        Step::Done(decided.recorded(&basis.load.loaded.stream, self.context.metadata_mut(), appended))
     }
 
-    /// The append was answered while others waited for their turn.
-    async fn end_in_turn(
+    /// The append was not stored, and others waited for their turn meanwhile.
+    async fn refused(
         &self,
         basis: &mut Basis<C::Aggregate>,
         way: &mut Way<'_, C::Aggregate>,
-        decided: Decided<EventOf<C>>,
-        answer: Result<Appended, Error>,
+        error: Error,
     ) -> Result<Step<RecordedOf<C>>, Error> {
-        match answer {
-            Ok(appended) if appended.repeated => Ok(Step::Before),
-            Ok(appended) => {
-                let before = take_in(basis, decided.reread, decided.ids.last());
-                basis.load.loaded.version = appended.version;
-                if let Some(snapshot) = due_snapshot(basis, &way.snapshots) {
-                    self.store.offer_snapshot(snapshot);
-                }
-                basis.keep(self.store);
-                if let Some(turn) = &mut way.turn {
-                    basis.leave(turn);
-                }
-                Ok(Step::Done(self.recorded(&basis.load.loaded.stream, before, decided.events, decided.ids, appended)))
-            }
-            Err(error) if error.is_conflict() && basis.is_ahead() => Ok(Step::InVain),
-            Err(error) if error.is_conflict() && Box::pin(basis.confirm(self.store, &way.snapshots)).await? => {
-                Ok(Step::Behind)
-            }
-            Err(error) => Err(self.as_stated(error)),
+        match error.is_conflict() {
+            true if basis.is_ahead() => Ok(Step::InVain),
+            true if basis.confirm(self.store, &way.snapshots).await? => Ok(Step::Behind),
+            _ => Err(self.as_stated(error)),
         }
     }
 
-    /// The append is under way. Meanwhile the next command is decided upon what it leads to.
-    async fn end_ahead(
-        &self,
+    /// The append is under way, and has its place in the stream from now on.
+    async fn end_later(
+        &mut self,
         basis: &mut Basis<C::Aggregate>,
         way: &mut Way<'_, C::Aggregate>,
         decided: Decided<EventOf<C>>,
         appending: Pin<&mut (impl Future<Output = Result<Appended, Error>> + Send)>,
     ) -> Result<Step<RecordedOf<C>>, Error> {
+        if way.is_to_pass_on() {
+            return self.end_ahead(basis, way, decided, appending).await;
+        }
+        match appending.await {
+            Ok(appended) => Ok(self.end_in_turn(basis, way, decided, appended)),
+            Err(error) => self.refused(basis, way, error).await,
+        }
+    }
+
+    /// Meanwhile the next command is decided upon what it leads to.
+    async fn end_ahead(
+        &mut self,
+        basis: &mut Basis<C::Aggregate>,
+        way: &mut Way<'_, C::Aggregate>,
+        mut decided: Decided<EventOf<C>>,
+        appending: Pin<&mut (impl Future<Output = Result<Appended, Error>> + Send)>,
+    ) -> Result<Step<RecordedOf<C>>, Error> {
         let is_unconfirmed = basis.is_unconfirmed();
-        let before = take_in(basis, decided.reread, decided.ids.last());
+        basis.take_in(decided.take_reread(), decided.last());
         let snapshot = due_snapshot(basis, &way.snapshots);
         let failed = basis.failed();
         let lead = way.turn.as_mut().and_then(|turn| basis.lead(turn));
-        let stream = &basis.load.loaded.stream;
         let answer = unless(failed, appending).await;
         if let Some(lead) = lead {
-            lead.end(self.store, stream, answer.as_ref());
+            lead.end(self.store, &basis.load.loaded.stream, answer.as_ref());
         }
         match answer {
             None => Ok(Step::InVain),
@@ -239,34 +252,11 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
                 if let Some(snapshot) = snapshot {
                     self.store.offer_snapshot(snapshot);
                 }
-                Ok(Step::Done(self.recorded(stream, before, decided.events, decided.ids, appended)))
+                Ok(Step::Done(decided.recorded(&basis.load.loaded.stream, self.context.metadata_mut(), appended)))
             }
             Some(Err(error)) if error.is_conflict() && is_unconfirmed => Ok(Step::InVain),
             Some(Err(error)) => Err(self.as_stated(error)),
         }
-    }
-
-    /// The events as they are stored, behind that version.
-    fn recorded(
-        &self,
-        stream: &StreamId,
-        before: Version,
-        events: Vec<EventOf<C>>,
-        ids: Vec<EventId>,
-        Appended { recorded_at, .. }: Appended,
-    ) -> RecordedOf<C> {
-        let stored = (before.0 + 1..).zip(ids).zip(events);
-        stored
-            .map(|((version, id), event)| Recorded {
-                id,
-                stream: stream.clone(),
-                version: Version(version),
-                position: None,
-                recorded_at,
-                metadata: self.metadata.clone(),
-                event,
-            })
-            .collect()
     }
 
     /// The append expects the version that was loaded, of which the caller knows nothing: what he stated tells him more.
@@ -280,9 +270,15 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
 
 impl<A: Aggregate> Way<'_, A> {
     async fn begin<S: EventStore>(&mut self, store: &S, stream: &StreamId) -> Result<Basis<A>, Error> {
-        let Some(turn) = &mut self.turn else { return Basis::find(store, stream, &self.snapshots).await };
-        turn.take().await;
-        Basis::find_in_turn(store, stream, &self.snapshots, turn, self.is_ahead).await
+        if let Some(turn) = &mut self.turn {
+            if !turn.is_held() {
+                Box::pin(turn.take()).await;
+            }
+            if let Some(ahead) = turn.ahead() {
+                return Basis::find_ahead(store, stream, &self.snapshots, ahead, self.is_ahead).await;
+            }
+        }
+        Basis::find(store, stream, &self.snapshots).await
     }
 
     fn pass_on(&mut self) {
@@ -304,13 +300,6 @@ impl<A: Aggregate> Way<'_, A> {
 fn done<A: Aggregate>(basis: Basis<A>, events: Vec<Recorded<A::Event>>) -> Outcome<A> {
     let Loaded { stream, version, state } = basis.load.loaded;
     Outcome { stream, version, events, state, attempts: 1, repeated: false }
-}
-
-/// Has the state take in what the command leads to. Gives back the version before.
-fn take_in<A: Aggregate>(basis: &mut Basis<A>, reread: Vec<A::Event>, last: Option<&EventId>) -> Version {
-    let before = basis.load.loaded.version;
-    basis.take_in(reread, last.copied());
-    before
 }
 
 /// A snapshot of the state, if one is due. The policy counts from it at once.

@@ -79,7 +79,7 @@ impl<S, C: Command, D> Execute<'_, S, C, D> {
         let Ok(stream) = stream_of::<C::Aggregate>(self.command.aggregate_id()) else { return self };
         let key = key.try_into().map_err(Into::into);
         let keyed = key.and_then(|key| Keyed::command(key, &stream, &self.command));
-        Self { key: Some(keyed), ..self }
+        Self { key: Some(Box::new(keyed)), ..self }
     }
 
     /// Like [`idempotency_key`](Self::idempotency_key), with a fingerprint that you made yourself: for commands that are not
@@ -118,7 +118,7 @@ impl<S, C: Command, D> Execute<'_, S, C, D> {
     /// # }
     /// ```
     pub fn keyed(self, keyed: Keyed) -> Self {
-        Self { key: Some(Ok(keyed)), ..self }
+        Self { key: Some(Box::new(Ok(keyed))), ..self }
     }
 }
 
@@ -128,10 +128,10 @@ impl<S: EventStore, C: Command, D: Decide<C>> Execute<'_, S, C, D> {
         &self,
         keyed: Option<&Keyed>,
         loaded: &mut Loaded<C::Aggregate>,
-    ) -> Result<Option<Outcome<C::Aggregate>>, Error> {
+    ) -> Result<Option<Box<Outcome<C::Aggregate>>>, Error> {
         match keyed {
-            // A box of its own, because few commands have a key, and all of them would carry the room for it.
-            Some(keyed) => Box::pin(self.outcome_under(keyed, loaded)).await,
+            // Boxes of their own, because few commands have a key, and all of them would carry the room for it.
+            Some(keyed) => Ok(Box::pin(self.outcome_under(keyed, loaded)).await?.map(Box::new)),
             None => Ok(None),
         }
     }

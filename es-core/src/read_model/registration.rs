@@ -38,8 +38,8 @@ pub struct Registration {
     pub parts: u16,
     /// Whether it is written in the append's own transaction, and so has no owner.
     pub inline: bool,
-    /// Whether what is in the log by now is [history](Lease::live_from) to it. Otherwise nothing is, and all events are present to
-    /// it.
+    /// Whether what is in the log by now is [history](crate::Lease::live_from) to it. Otherwise nothing is, and all events are
+    /// present to it.
     pub has_history: bool,
 }
 

@@ -6,14 +6,20 @@ use tokio::time::Instant;
 
 /// Enough for a batch to be worth its transaction, and few enough for the slowest handler.
 const FIRST: u32 = 250;
-/// A full batch that is done within this time might as well be larger.
+/// A full batch that is done within this time might as well be twice as large.
 const SOON: Duration = Duration::from_millis(100);
+/// And within this time four times.
+const AT_ONCE: Duration = Duration::from_millis(12);
+/// A page whose events have more bytes than this should have fewer. Two pages are in memory at a time, and decoded they are larger.
+const HEAVY: usize = 16 << 20;
 /// A batch that takes longer should be smaller.
 const LATE: Duration = Duration::from_millis(400);
 
 pub(super) struct Pace {
     most: u32,
     now: u32,
+    /// So many events of the size of the last ones are as much as should be in memory.
+    light: u32,
     late: Duration,
     /// When the batch began that is under way.
     begun: Option<Instant>,
@@ -21,12 +27,19 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(most: u32, lease: Duration) -> Self {
-        Self { most, now: most.min(FIRST), late: LATE.min(lease / 4), begun: None }
+        Self { most, now: most.min(FIRST), light: u32::MAX, late: LATE.min(lease / 4), begun: None }
     }
 
     /// How many events to ask for.
     pub(super) fn limit(&self) -> u32 {
-        self.now
+        self.now.min(self.light)
+    }
+
+    /// Learns from a page how large events are.
+    pub(super) fn weighs(&mut self, events: usize, bytes: usize) {
+        if let Some(each) = bytes.checked_div(events) {
+            self.light = u32::try_from(HEAVY / each.max(1)).unwrap_or(u32::MAX).max(1);
+        }
     }
 
     /// A batch begins.
@@ -46,9 +59,10 @@ impl Pace {
     fn took(&mut self, events: usize, time: Duration) {
         let is_full = u32::try_from(events).is_ok_and(|events| events >= self.now);
         if time > self.late {
-            self.now = (self.now / 2).max(1);
+            self.now = (self.limit() / 2).max(1);
         } else if is_full && time < SOON.min(self.late) {
-            self.now = self.now.saturating_mul(2).min(self.most);
+            let times = if time < AT_ONCE { 4 } else { 2 };
+            self.now = self.now.saturating_mul(times).min(self.most);
         }
     }
 }
@@ -58,7 +72,7 @@ mod tests {
     use super::*;
 
     const LEASE: Duration = Duration::from_secs(10);
-    const FAST: Duration = Duration::from_millis(5);
+    const FAST: Duration = Duration::from_millis(20);
     const SLOW: Duration = Duration::from_secs(1);
 
     #[test]
@@ -70,6 +84,29 @@ mod tests {
             pace.took(pace.limit() as usize, FAST);
         }
         assert_eq!(limits, [250, 500, 1_000, 1_500]);
+    }
+
+    #[test]
+    fn a_batch_that_is_done_at_once_grows_further() {
+        let mut pace = Pace::new(10_000, LEASE);
+        pace.took(250, Duration::from_millis(5));
+        assert_eq!(pace.limit(), 1_000);
+    }
+
+    #[test]
+    fn large_events_come_in_smaller_pages_however_fast_they_are() {
+        let mut pace = Pace::new(10_000, LEASE);
+        pace.weighs(250, 250 * 1024 * 1024);
+        assert_eq!(pace.limit(), 16);
+        pace.took(16, SLOW);
+        assert_eq!(pace.limit(), 8, "what is slow is smaller than that");
+        pace.weighs(8, 8 * 100);
+        pace.took(8, FAST);
+        assert_eq!(pace.limit(), 16);
+        pace.weighs(1, 1 << 30);
+        assert_eq!(pace.limit(), 1);
+        pace.weighs(1, 0);
+        assert_eq!(pace.limit(), 16);
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::stream::{StreamId, Version};
 /// A page of the log.
 pub(super) struct Page<E> {
     pub(super) events: Vec<Recorded<E>>,
+    /// How long they are as they are stored.
+    pub(super) bytes: usize,
     /// The event behind them, if it cannot be read. Nothing of what comes behind it is in the page.
     pub(super) unreadable: Option<(Place, Cause)>,
     /// Everything up to here was looked at.
@@ -78,10 +80,12 @@ impl<E> Page<E> {
 }
 
 impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
-    /// Reads the page behind the place. It borrows nothing, so that the next page can be read while one is taken in.
+    /// Reads the page behind the place, in which there are likely to be so many events. It borrows nothing, so that the next page can
+    /// be read while one is taken in.
     pub(super) fn read_behind(
         &self,
         after: Position,
+        likely: usize,
         owned: &Owned,
     ) -> impl Future<Output = Result<Page<W::Event>, Error>> + Send + use<S, W> {
         let (store, feed) = (self.store.clone(), Arc::clone(&self.feed));
@@ -89,12 +93,13 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let read = ReadLog::after(after).filter(self.filter.clone()).slices(owned.lease.slices);
         let read = read.limit(self.pace.limit());
         async move {
-            let (mut events, mut unreadable, mut next) = (Vec::new(), None, None);
+            let (mut events, mut bytes, mut unreadable, mut next) = (Vec::with_capacity(likely), 0, None, None);
             let mut visit = |raw: RawEvent<'_>| {
                 // What lies behind the place where the parts meet is for those that come after them.
                 if next.is_some() || barrier.is_some() && raw.position > barrier {
                     next = barrier;
                 } else if unreadable.is_none() {
+                    bytes += raw.payload.len();
                     match decode(raw) {
                         Ok(event) => events.push(event),
                         Err(failed) => unreadable = Some(failed),
@@ -104,7 +109,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
             };
             let page = feed.read(&store, read, since, &mut visit).await?;
             let end = barrier.map_or(page.next, |barrier| barrier.min(page.next));
-            Ok(Page { events, unreadable, next: next.unwrap_or(end), at_end: page.at_end })
+            Ok(Page { events, bytes, unreadable, next: next.unwrap_or(end), at_end: page.at_end })
         }
     }
 }

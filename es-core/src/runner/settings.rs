@@ -51,8 +51,9 @@ impl Settings {
 
     /// At most `events` events at once. The default is [`DEFAULT_BATCH`](Self::DEFAULT_BATCH).
     ///
-    /// A projection begins with 250, takes in twice as many at once while a full batch is done within 100 ms, and half as many
-    /// after one that took longer than 400 ms, or a quarter of the [`lease`](Self::lease).
+    /// A projection begins with 250, takes in twice as many at once while a full batch is done within 100 ms (four times as many
+    /// after 12 ms), and half as many after one that took longer than 400 ms, or a quarter of the [`lease`](Self::lease). It takes
+    /// in no more than are about 16 MiB, by the size of the events of the batch before.
     #[must_use]
     pub const fn batch(self, events: u32) -> Self {
         Self { batch: events, ..self }

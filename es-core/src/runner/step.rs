@@ -44,7 +44,7 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
         let before = owned.position;
         let page = match self.ahead.take() {
             Some(page) => page,
-            None => self.read_behind(before, owned).await?,
+            None => self.read_behind(before, 0, owned).await?,
         };
         if !page.is_empty() {
             owned.poll = self.settings.poll;
@@ -71,8 +71,9 @@ impl<S: ReadModelStore, W: Work<S>> Engine<S, W> {
     async fn take_in_and_read_ahead(&mut self, owned: &mut Owned, page: Page<W::Event>) -> Result<(), Halt> {
         // A set, because it ends what is in it when it is dropped.
         let mut ahead = JoinSet::new();
+        self.pace.weighs(page.events.len(), page.bytes);
         if page.has_more() {
-            ahead.spawn(self.read_behind(page.next, owned).in_current_span());
+            ahead.spawn(self.read_behind(page.next, page.events.len(), owned).in_current_span());
         }
         let (events, end) = (page.events.len(), page.next);
         self.pace.begins();

@@ -10,6 +10,7 @@ mod log;
 mod outcome;
 mod restore;
 mod round_trips;
+mod runs;
 mod schema;
 mod setup;
 mod snapshot;

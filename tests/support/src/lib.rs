@@ -57,6 +57,7 @@ mod cache;
 mod cluster;
 mod database;
 mod folder;
+mod forward;
 pub mod proxy;
 mod server;
 mod supervisor;

@@ -3,10 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-use es_core::{
-    Append, Appended, Bookmark, Error, EventId, EventStore, EventStoreExt, Fold, IdempotencyKey, KeyUse, LogPage,
-    Position, ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Visit,
-};
+use es_core::{Append, Appended, Error, EventStore, EventStoreExt, Fold, IdempotencyKey, KeyUse, Snapshot, StreamId};
 use es_memory::MemoryStore;
 
 #[derive(Clone, Debug, Default)]
@@ -94,6 +91,10 @@ fn take_one(counter: &AtomicU32) -> bool {
 }
 
 impl EventStore for Faulty {
+    es_test_support::forward! {
+        inner: read_stream read_log read_conversation find_event log_end save_snapshot delete_snapshots
+    }
+
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         self.switches.appends.fetch_add(1, SeqCst);
         if take_one(&self.switches.unavailable) {
@@ -131,40 +132,8 @@ impl EventStore for Faulty {
         self.come_between(&self.switches.after_load).await
     }
 
-    async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {
-        self.inner.read_stream(read, visit).await
-    }
-
-    async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
-        self.inner.read_log(read, visit).await
-    }
-
-    async fn read_conversation(
-        &self,
-        read: ReadConversation,
-        visit: &mut Visit<'_>,
-    ) -> Result<Option<Bookmark>, Error> {
-        self.inner.read_conversation(read, visit).await
-    }
-
-    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
-        self.inner.find_event(id, visit).await
-    }
-
-    async fn log_end(&self) -> Result<Position, Error> {
-        self.inner.log_end().await
-    }
-
-    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), Error> {
-        self.inner.save_snapshot(snapshot).await
-    }
-
     fn offer_snapshot(&self, snapshot: Snapshot) {
         self.switches.offered.lock().unwrap().push(snapshot.clone());
         self.inner.offer_snapshot(snapshot);
-    }
-
-    async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
-        self.inner.delete_snapshots(stream).await
     }
 }

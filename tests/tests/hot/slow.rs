@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use es_core::{
-    AggregateCache, Append, Appended, Bookmark, Error, EventId, EventStore, EventStoreExt, ExpectedVersion, Fold,
-    IdempotencyKey, KeyUse, LogPage, Position, ReadConversation, ReadLog, ReadStream, Snapshot, StreamId, Version,
-    Visit,
+    AggregateCache, Append, Appended, Error, EventStore, EventStoreExt, ExpectedVersion, Fold, IdempotencyKey, KeyUse,
+    ReadStream, Snapshot, StreamId, Version, Visit,
 };
 use es_memory::MemoryStore;
 use tokio::sync::{mpsc, oneshot};
@@ -86,6 +85,8 @@ async fn work(store: MemoryStore, mut asked: mpsc::UnboundedReceiver<Asked>, mut
 }
 
 impl EventStore for Slow {
+    es_test_support::forward! { inner: read_log read_conversation find_event log_end save_snapshot delete_snapshots }
+
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         if self.answers_at_once.swap(false, SeqCst) {
             return self.inner.append(append).await;
@@ -124,36 +125,8 @@ impl EventStore for Slow {
         self.inner.read_stream(read, visit).await
     }
 
-    async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
-        self.inner.read_log(read, visit).await
-    }
-
-    async fn read_conversation(
-        &self,
-        read: ReadConversation,
-        visit: &mut Visit<'_>,
-    ) -> Result<Option<Bookmark>, Error> {
-        self.inner.read_conversation(read, visit).await
-    }
-
-    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
-        self.inner.find_event(id, visit).await
-    }
-
-    async fn log_end(&self) -> Result<Position, Error> {
-        self.inner.log_end().await
-    }
-
-    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), Error> {
-        self.inner.save_snapshot(snapshot).await
-    }
-
     fn offer_snapshot(&self, snapshot: Snapshot) {
         self.offered.lock().unwrap().push(snapshot.version);
         self.inner.offer_snapshot(snapshot);
-    }
-
-    async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
-        self.inner.delete_snapshots(stream).await
     }
 }

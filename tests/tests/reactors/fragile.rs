@@ -3,16 +3,11 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Bookmark, BoxError, Claim, Control, ControlAnswer, DeadLetter, DocumentQuery, Error, EventFilter,
-    EventId, EventStore, FailureClass, Fold, IdempotencyKey, KeyUse, Lease, LogPage, Position, ProjectionId,
-    ProjectionStatus, Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadStream, Registration, Renewal,
-    Slices, Snapshot, StreamId, TakenIn, Timestamp, Visit, Written,
+    Append, Appended, Error, EventStore, Fold, IdempotencyKey, KeyUse, ReadModelStore, ReadStream, StreamId, Visit,
 };
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 #[derive(Clone)]
 pub struct Fragile<S> {
@@ -90,6 +85,10 @@ impl<S> Fragile<S> {
 }
 
 impl<S: ReadModelStore> EventStore for Fragile<S> {
+    es_test_support::forward! {
+        inner: read_log read_conversation find_event log_end save_snapshot offer_snapshot delete_snapshots
+    }
+
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         self.fail_append()?;
         self.around(self.inner.append(append)).await
@@ -103,109 +102,19 @@ impl<S: ReadModelStore> EventStore for Fragile<S> {
     async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {
         self.around(self.inner.read_stream(read, visit)).await
     }
-    async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
-        self.inner.read_log(read, visit).await
-    }
-    async fn read_conversation(
-        &self,
-        read: ReadConversation,
-        visit: &mut Visit<'_>,
-    ) -> Result<Option<Bookmark>, Error> {
-        self.inner.read_conversation(read, visit).await
-    }
-    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
-        self.inner.find_event(id, visit).await
-    }
-    async fn log_end(&self) -> Result<Position, Error> {
-        self.inner.log_end().await
-    }
-    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), Error> {
-        self.inner.save_snapshot(snapshot).await
-    }
-    fn offer_snapshot(&self, snapshot: Snapshot) {
-        self.inner.offer_snapshot(snapshot);
-    }
-    async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
-        self.inner.delete_snapshots(stream).await
-    }
 }
 
 impl<S: ReadModelStore> ReadModelStore for Fragile<S> {
     type Target = S::Target;
     type Transaction = S::Transaction;
 
-    async fn register(&self, registration: &Registration) -> Result<bool, Error> {
-        self.inner.register(registration).await
+    es_test_support::forward! {
+        inner: register taken_in take_up parts claim renew release report_stop control divide projections
+        reached serving drop_projection list_dead_letters get_documents list_documents position_at appended
+        advanced is_transient is_too_slow
     }
-    async fn taken_in(&self, id: &ProjectionId) -> Result<Option<TakenIn>, Error> {
-        self.inner.taken_in(id).await
-    }
-    async fn take_up(&self, id: &ProjectionId, wanted: &EventFilter) -> Result<(), Error> {
-        self.inner.take_up(id, wanted).await
-    }
-    async fn parts(&self, id: &ProjectionId) -> Result<Vec<Slices>, Error> {
-        self.inner.parts(id).await
-    }
-    async fn claim(&self, id: &ProjectionId, first: u16, owner: Uuid, lease: Duration) -> Result<Claim, Error> {
-        self.inner.claim(id, first, owner, lease).await
-    }
-    async fn renew(&self, held: &Lease, lease: Duration, pulse: &Pulse) -> Result<Renewal, Error> {
-        self.inner.renew(held, lease, pulse).await
-    }
-    async fn release(&self, held: &Lease) -> Result<(), Error> {
-        self.inner.release(held).await
-    }
+
     async fn begin(&self) -> Result<S::Transaction, Error> {
         self.around(self.inner.begin()).await
-    }
-    async fn report_stop(&self, held: &Lease, reason: &str, class: FailureClass) -> Result<(), Error> {
-        self.inner.report_stop(held, reason, class).await
-    }
-    async fn control(&self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
-        self.inner.control(id, control).await
-    }
-    async fn divide(&self, id: &ProjectionId) -> Result<bool, Error> {
-        self.inner.divide(id).await
-    }
-    async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
-        self.inner.projections().await
-    }
-    async fn reached(&self, ids: &[ProjectionId], written: Option<&Written>) -> Result<Vec<Option<Reached>>, Error> {
-        self.inner.reached(ids, written).await
-    }
-    async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
-        self.inner.serving(name).await
-    }
-    async fn drop_projection(&self, id: &ProjectionId) -> Result<bool, Error> {
-        self.inner.drop_projection(id).await
-    }
-    async fn list_dead_letters(
-        &self,
-        id: &ProjectionId,
-        after: Position,
-        limit: u32,
-    ) -> Result<Vec<DeadLetter>, Error> {
-        self.inner.list_dead_letters(id, after, limit).await
-    }
-    async fn get_documents(&self, id: &ProjectionId, keys: &[String]) -> Result<Vec<Option<String>>, Error> {
-        self.inner.get_documents(id, keys).await
-    }
-    async fn list_documents(&self, id: &ProjectionId, query: &DocumentQuery) -> Result<Vec<(String, String)>, Error> {
-        self.inner.list_documents(id, query).await
-    }
-    async fn position_at(&self, time: Timestamp) -> Result<Position, Error> {
-        self.inner.position_at(time).await
-    }
-    fn appended(&self) -> impl Future<Output = ()> + Send {
-        self.inner.appended()
-    }
-    fn advanced(&self) -> impl Future<Output = ()> + Send {
-        self.inner.advanced()
-    }
-    fn is_transient(&self, error: &BoxError) -> bool {
-        self.inner.is_transient(error)
-    }
-    fn is_too_slow(&self, error: &BoxError) -> bool {
-        self.inner.is_too_slow(error)
     }
 }

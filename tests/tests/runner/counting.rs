@@ -1,16 +1,13 @@
 //! A store in memory that counts how often it is asked, and fails on demand.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use es_core::{
-    Append, Appended, Bookmark, BoxError, Claim, Control, ControlAnswer, DeadLetter, Document, DocumentQuery, Error,
-    EventFilter, EventId, EventStore, FailureClass, Fold, IdempotencyKey, IntoKeys, KeyUse, Lease, LogPage, OnFailure,
-    Position, ProjectionId, ProjectionStatus, Pulse, Reached, ReadConversation, ReadLog, ReadModelStore, ReadModels,
-    ReadStream, Recorded, Registration, Renewal, Runner, Settings, Slices, Snapshot, StopReason, StreamId, TakenIn,
-    Timestamp, Visit, Written,
+    BoxError, Claim, Control, Document, Error, EventFilter, EventStore, FailureClass, IntoKeys, Lease, LogPage,
+    OnFailure, ProjectionId, Pulse, ReadLog, ReadModelStore, ReadModels, Recorded, Renewal, Runner, Settings,
+    StopReason, Visit,
 };
 use es_memory::{MemoryStore, Tables, Transaction};
 use uuid::Uuid;
@@ -51,43 +48,14 @@ impl Calls {
 }
 
 impl EventStore for Counting {
-    async fn append(&self, append: Append) -> Result<Appended, Error> {
-        self.inner.append(append).await
+    es_test_support::forward! {
+        inner: append find_key fold_stream read_stream read_conversation find_event log_end save_snapshot
+        offer_snapshot delete_snapshots
     }
-    async fn find_key(&self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Error> {
-        self.inner.find_key(key).await
-    }
-    async fn fold_stream(&self, stream: &StreamId, state: Option<u32>, fold: &mut dyn Fold) -> Result<(), Error> {
-        self.inner.fold_stream(stream, state, fold).await
-    }
-    async fn read_stream(&self, read: ReadStream, visit: &mut Visit<'_>) -> Result<(), Error> {
-        self.inner.read_stream(read, visit).await
-    }
+
     async fn read_log(&self, read: ReadLog, visit: &mut Visit<'_>) -> Result<LogPage, Error> {
         self.calls.count(&self.calls.reads)?;
         self.inner.read_log(read, visit).await
-    }
-    async fn read_conversation(
-        &self,
-        read: ReadConversation,
-        visit: &mut Visit<'_>,
-    ) -> Result<Option<Bookmark>, Error> {
-        self.inner.read_conversation(read, visit).await
-    }
-    async fn find_event(&self, id: EventId, visit: &mut Visit<'_>) -> Result<(), Error> {
-        self.inner.find_event(id, visit).await
-    }
-    async fn log_end(&self) -> Result<Position, Error> {
-        self.inner.log_end().await
-    }
-    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), Error> {
-        self.inner.save_snapshot(snapshot).await
-    }
-    fn offer_snapshot(&self, snapshot: Snapshot) {
-        self.inner.offer_snapshot(snapshot);
-    }
-    async fn delete_snapshots(&self, stream: &StreamId) -> Result<(), Error> {
-        self.inner.delete_snapshots(stream).await
     }
 }
 
@@ -95,18 +63,11 @@ impl ReadModelStore for Counting {
     type Target = Tables;
     type Transaction = Transaction;
 
-    async fn register(&self, registration: &Registration) -> Result<bool, Error> {
-        self.inner.register(registration).await
+    es_test_support::forward! {
+        inner: register taken_in take_up parts release report_stop control divide projections reached serving
+        drop_projection list_dead_letters get_documents list_documents position_at appended advanced
     }
-    async fn taken_in(&self, id: &ProjectionId) -> Result<Option<TakenIn>, Error> {
-        self.inner.taken_in(id).await
-    }
-    async fn take_up(&self, id: &ProjectionId, wanted: &EventFilter) -> Result<(), Error> {
-        self.inner.take_up(id, wanted).await
-    }
-    async fn parts(&self, id: &ProjectionId) -> Result<Vec<Slices>, Error> {
-        self.inner.parts(id).await
-    }
+
     async fn claim(&self, id: &ProjectionId, first: u16, owner: Uuid, lease: Duration) -> Result<Claim, Error> {
         self.calls.count(&self.calls.claims)?;
         self.inner.claim(id, first, owner, lease).await
@@ -115,56 +76,9 @@ impl ReadModelStore for Counting {
         self.calls.renewals.fetch_add(1, Ordering::SeqCst);
         self.inner.renew(held, lease, pulse).await
     }
-    async fn release(&self, held: &Lease) -> Result<(), Error> {
-        self.inner.release(held).await
-    }
     async fn begin(&self) -> Result<Transaction, Error> {
         self.calls.count(&self.calls.transactions)?;
         self.inner.begin().await
-    }
-    async fn report_stop(&self, held: &Lease, reason: &str, class: FailureClass) -> Result<(), Error> {
-        self.inner.report_stop(held, reason, class).await
-    }
-    async fn control(&self, id: &ProjectionId, control: Control) -> Result<ControlAnswer, Error> {
-        self.inner.control(id, control).await
-    }
-    async fn divide(&self, id: &ProjectionId) -> Result<bool, Error> {
-        self.inner.divide(id).await
-    }
-    async fn projections(&self) -> Result<Vec<ProjectionStatus>, Error> {
-        self.inner.projections().await
-    }
-    async fn reached(&self, ids: &[ProjectionId], written: Option<&Written>) -> Result<Vec<Option<Reached>>, Error> {
-        self.inner.reached(ids, written).await
-    }
-    async fn serving(&self, name: &str) -> Result<Option<ProjectionId>, Error> {
-        self.inner.serving(name).await
-    }
-    async fn drop_projection(&self, id: &ProjectionId) -> Result<bool, Error> {
-        self.inner.drop_projection(id).await
-    }
-    async fn list_dead_letters(
-        &self,
-        id: &ProjectionId,
-        after: Position,
-        limit: u32,
-    ) -> Result<Vec<DeadLetter>, Error> {
-        self.inner.list_dead_letters(id, after, limit).await
-    }
-    async fn get_documents(&self, id: &ProjectionId, keys: &[String]) -> Result<Vec<Option<String>>, Error> {
-        self.inner.get_documents(id, keys).await
-    }
-    async fn list_documents(&self, id: &ProjectionId, query: &DocumentQuery) -> Result<Vec<(String, String)>, Error> {
-        self.inner.list_documents(id, query).await
-    }
-    async fn position_at(&self, time: Timestamp) -> Result<Position, Error> {
-        self.inner.position_at(time).await
-    }
-    fn appended(&self) -> impl Future<Output = ()> + Send {
-        self.inner.appended()
-    }
-    fn advanced(&self) -> impl Future<Output = ()> + Send {
-        self.inner.advanced()
     }
 }
 
