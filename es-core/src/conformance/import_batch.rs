@@ -93,7 +93,7 @@ pub async fn readers_see_whole_batches<S: ImportCandidate>(store: S) {
         for [first, second] in [[&a, &b], [&b, &a]] {
             seen = [whole(&store, first).await.len() as u64, whole(&store, second).await.len() as u64];
             assert!(seen.iter().all(|seen| seen % 3 == 0), "a batch is seen whole or not at all: {seen:?}");
-            assert!(seen[0] <= seen[1], "who has seen a batch in one stream finds it in the others: {seen:?}");
+            assert!(seen[0] <= seen[1], "a batch is seen whole or not at all, in all its streams: {seen:?}");
         }
     }
     importing.await.expect("the import ends");

@@ -6,7 +6,6 @@ use es_core::{
     Append, Conflict, Error, EventStore, ExpectedVersion, ImportBatch, ImportEvent, ImportStore, ImportStream,
     PastEvent, Timestamp, Version,
 };
-use tokio::task::yield_now;
 
 use super::{Fault, Faulty};
 
@@ -111,7 +110,8 @@ impl Faulty {
         let mut stored = 0;
         for event in events {
             stored += self.inner.import_batch(&batch([event])).await?;
-            yield_now().await;
+            // Long enough for a reader on another thread to look.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Ok(stored)
     }
