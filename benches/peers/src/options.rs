@@ -17,7 +17,7 @@ options
   --accounts N      how many accounts they belong to (1,000)
   --events N        how many events catch-up projects (200,000)
   --few N           how many of them for the systems that commit each event by itself (3,000)
-  --batch N         events in a batch, for those that can choose (10,000)
+  --batch N         events in a batch, for those that can choose (20,000)
   --chunk N         events in a chunk of evento (30,000)
   --connections N   in the pool of each system (10)
   --only A,B        only systems whose name contains one of these
@@ -57,7 +57,7 @@ impl Options {
             accounts: 1_000,
             events: 200_000,
             few: 3_000,
-            batch: 10_000,
+            batch: 20_000,
             chunk: 30_000,
             connections: 10,
             charts: None,

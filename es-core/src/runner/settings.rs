@@ -33,7 +33,7 @@ pub struct Settings {
 impl Settings {
     /// How many events are taken in at once at the most, by default. How many really are, follows how long they take: see
     /// [`batch`](Self::batch).
-    pub const DEFAULT_BATCH: u32 = 10_000;
+    pub const DEFAULT_BATCH: u32 = 20_000;
     /// How long a lease lasts by default. When a process dies, others take over after this time.
     pub const DEFAULT_LEASE: Duration = Duration::from_secs(10);
     /// The shortest lease: it is renewed three times while it lasts.
