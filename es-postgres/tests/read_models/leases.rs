@@ -92,7 +92,7 @@ async fn nobody_claims_between_a_moved_checkpoint_and_its_commit() {
         let (store, id) = (store.clone(), id.clone());
         async move { granted(&store, &id, owner).await }
     });
-    until(&mut connection(&database).await, "SELECT count(*) FROM pg_locks WHERE NOT granted").await;
+    until(&mut connection(&database).await, WAITERS).await;
     transaction.commit().await.unwrap();
     assert_eq!(claim.await.unwrap().position, Position(3), "the claim waited, and tells where the checkpoint is now");
 }

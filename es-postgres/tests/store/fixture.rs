@@ -86,6 +86,10 @@ pub(crate) async fn number(connection: &mut PgConnection, sql: &str) -> i64 {
     sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(connection).await.unwrap().get(0)
 }
 
+/// How many wait for a lock. Only of this database: other tests are at work on the server's others.
+pub(crate) const WAITERS: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+
 /// Waits until a query of the server's own views says so.
 pub(crate) async fn until(connection: &mut PgConnection, sql: &str) {
     for _ in 0..2_000 {

@@ -8,7 +8,7 @@ use es_test_support::Proxy;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::fixture::{add, append, connection, exact, number, refusal, run, store, until, versions, words};
+use crate::fixture::{WAITERS, add, append, connection, exact, number, refusal, run, store, until, versions, words};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -116,7 +116,7 @@ async fn a_rival_inside_a_transaction_is_told_to_begin_anew() {
         let again = rival.in_transaction(&mut two).append(keyed("k", "7", 1)).await.unwrap();
         (refused, again)
     });
-    until(&mut observer, "SELECT count(*) FROM pg_locks WHERE NOT granted").await;
+    until(&mut observer, WAITERS).await;
     run(&mut one, "COMMIT").await;
     let (refused, again) = waiting.await.unwrap();
     assert!(refused.is_transient(), "{refused:?}");

@@ -4,7 +4,7 @@ use es_core::{EventFilter, EventStore, Position, ReadLog, Slices};
 use es_test_support::Database;
 use sqlx::Row;
 
-use crate::fixture::{add, connection, insert, log, number, refusal, run, store, stream};
+use crate::fixture::{WAITERS, add, connection, insert, log, number, refusal, run, store, stream, until};
 
 #[tokio::test]
 async fn a_late_commit_comes_behind_what_was_read() {
@@ -144,8 +144,7 @@ async fn the_end_waits_for_whoever_is_ticking() {
         async move { store.log_end().await.unwrap() }
     });
     let mut observer = connection(database.url()).await;
-    crate::fixture::until(&mut observer, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        .await;
+    until(&mut observer, WAITERS).await;
     run(&mut other, "COMMIT").await;
     assert_eq!(end.await.unwrap(), Position(1));
 }

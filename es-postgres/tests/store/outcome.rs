@@ -4,7 +4,7 @@ use es_core::{Error, EventStore, ExpectedVersion};
 use es_postgres::PgStore;
 use es_test_support::{Database, Proxy};
 
-use crate::fixture::{add, append, connection, exact, insert, run, store, until, versions};
+use crate::fixture::{WAITERS, add, append, connection, exact, insert, run, store, until, versions};
 
 const CASES: [(ExpectedVersion, usize); 6] = [
     (ExpectedVersion::Any, 1),
@@ -90,7 +90,7 @@ async fn an_append_that_still_waits_on_the_server_is_not_doubled() {
     let mut observer = connection(database.url()).await;
     run(&mut blocker, &format!("BEGIN; {}", insert("7", 3))).await;
     let waiting = tokio::spawn(async move { store.append(append("7", ExpectedVersion::Any, 2)).await });
-    until(&mut observer, "SELECT count(*) FROM pg_locks WHERE NOT granted").await;
+    until(&mut observer, WAITERS).await;
     proxy.cut_now();
     // The server has not noticed that nobody listens to the first try any more, and the second one is waiting as well.
     let second = "SELECT count(*) FROM pg_stat_activity a

@@ -6,7 +6,7 @@ use es_core::{Error, EventStore, ExpectedVersion};
 use es_postgres::PgStore;
 use es_test_support::{Database, Proxy, Server};
 
-use crate::fixture::{append, connection, insert, run, setup_message, store, until, versions, words};
+use crate::fixture::{WAITERS, append, connection, insert, run, setup_message, store, until, versions, words};
 
 #[tokio::test]
 async fn no_server() {
@@ -65,7 +65,7 @@ async fn too_few_connections() {
         async move { small.append(append("7", ExpectedVersion::Any, 1)).await }
     });
     let mut observer = connection(database.url()).await;
-    until(&mut observer, "SELECT count(*) FROM pg_locks WHERE NOT granted").await;
+    until(&mut observer, WAITERS).await;
 
     let error = small.append(append("8", ExpectedVersion::Any, 1)).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }));

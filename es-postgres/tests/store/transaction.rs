@@ -4,7 +4,9 @@ use es_core::{Error, EventStore, ExpectedVersion, Position, ReadLog, Snapshot, V
 use es_postgres::PgStore;
 use sqlx::Connection;
 
-use crate::fixture::{add, append, connection, exact, log, number, run, setup_message, store, stream, versions};
+use crate::fixture::{
+    WAITERS, add, append, connection, exact, log, number, run, setup_message, store, stream, versions,
+};
 
 #[tokio::test]
 async fn what_is_committed_is_there_with_the_callers_rows() {
@@ -194,8 +196,7 @@ mod commands {
             let store = store.clone();
             async move { store.load::<Order>("7").await.map(drop) }
         });
-        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        while number(&mut lock, waiting).await == 0 {
+        while number(&mut lock, WAITERS).await == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let start = std::time::Instant::now();

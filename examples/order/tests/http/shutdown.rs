@@ -103,7 +103,8 @@ async fn what_is_under_way_is_answered_before_it_ends() {
         shop.client.post("/stock/cup/receipts").header("Idempotency-Key", "k").json(&json!({ "quantity": 1 }));
     let received = tokio::spawn(receive.send());
     let is_waiting = "SELECT count(*) > 0 FROM pg_locks
-                       WHERE NOT granted AND relation = 'es.idempotency_keys'::regclass";
+                       WHERE NOT granted AND relation = 'es.idempotency_keys'::regclass
+                         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     while !sqlx::query_scalar::<_, bool>(is_waiting).fetch_one(&mut lock).await.unwrap() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
