@@ -37,7 +37,7 @@ impl Retry {
     pub const DEFAULT_BASE: Duration = Duration::from_millis(2);
     /// The longest wait of all, by default.
     pub const DEFAULT_CAP: Duration = Duration::from_millis(200);
-    /// How long after the first try another one may begin, by default.
+    /// How long another try may begin, by default, from when the first one has to wait for the store.
     pub const DEFAULT_WITHIN: Duration = Duration::from_secs(5);
 
     /// At most `attempts` tries, the first one included. The default is [`DEFAULT_ATTEMPTS`](Self::DEFAULT_ATTEMPTS).
@@ -65,8 +65,8 @@ impl Retry {
         Self { cap, ..self }
     }
 
-    /// How long after the first try another one may begin, so that a store that answers late is not asked many times over. The
-    /// default is [`DEFAULT_WITHIN`](Self::DEFAULT_WITHIN).
+    /// How long another try may begin, so that a store that answers late is not asked many times over. It is counted from the moment in
+    /// which the first try has to wait for the store. The default is [`DEFAULT_WITHIN`](Self::DEFAULT_WITHIN).
     #[must_use]
     pub const fn within(self, within: Duration) -> Self {
         Self { within, ..self }
